@@ -24,10 +24,10 @@ _BEFORE_SENDING = frozenset({"ClientError", "ClientParamsError", "ClientSideErro
 # The first line whose type is found anywhere in the chain of causes decides.
 _SENDING: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3_errors.NameResolutionError, "Transport.NameResolution"),
-    (urllib3_errors.ConnectTimeoutError, "Transport.ConnectTimeout"),
     (urllib3_errors.ProxyError, "Transport.ProxyFailure"),
     (urllib3_errors.SSLError, "Transport.TlsFailure"),
-    (urllib3_errors.NewConnectionError, "Transport.ConnectionRefused"),
+    (urllib3_errors.NewConnectionError, "Transport.ConnectionRefused"),  # a kind of ConnectTimeoutError
+    (urllib3_errors.ConnectTimeoutError, "Transport.ConnectTimeout"),
     (requests_errors.ReadTimeout, "Transport.ReadTimeout"),
     (requests_errors.ConnectionError, "Transport.ConnectionLost"),
 )
