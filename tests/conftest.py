@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,10 @@ settings.load_profile("fast")
 @pytest.fixture(scope="session")
 def store_server() -> Iterator[Any]:
     """One embedded Valkey for each test process."""
-    server = ValkeyServer(config={"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""}
+    server = ValkeyServer(port=port, config=config)
     server.start()
     yield server
     server.stop()
