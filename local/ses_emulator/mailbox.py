@@ -67,8 +67,7 @@ class Mail:
             "sequence": self.sequence,
             "received_at": rfc3339(self.received),
             "from": self.sender,
-            "to": self.to,
-            "recipients": len(self.recipients),
+            "all": self.recipients,
             "subject": self.subject,
             "attachments": len(self.attachments),
             "smtp_message_id": self.smtp_message_id,
@@ -78,7 +77,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of SendEmail: `outcome` is "accepted", the error's code, or "not-accepted" when a fault swallowed it."""
+    """A call of SendEmail; `outcome` is "accepted", an error's code, or "not-accepted" (a fault without one)."""
 
     sequence: int
     arrived: float
@@ -110,7 +109,7 @@ class Mailbox:
             self._acceptances: OrderedDict[str, int] = OrderedDict()
 
     def accept(self, draft: Draft, parameters: dict[str, Any], size: int, request_id: str) -> Mail:
-        """Keep the email and give it its sequence number and MessageId; `size` is that of its request in bytes."""
+        """Keep the email under a new sequence number and MessageId; `size` is its request's in bytes."""
         sender = parse_sender(parameters["FromEmailAddress"])
         with self._lock:
             now = self._settings.clock()
@@ -206,7 +205,7 @@ class Mailbox:
             )
 
     def mails(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
-        """The kept emails, oldest first: of one recipient (To, Cc or Bcc), of one Message-ID, after a sequence number."""
+        """The kept emails, oldest first: of one recipient, of one Message-ID, after a sequence number."""
         with self._lock:
             mails = [mail for mail, _ in self._mails.values()]
         return [
@@ -222,6 +221,16 @@ class Mailbox:
         with self._lock:
             kept = self._mails.get(sequence)
         return kept[0] if kept else None
+
+    def counts(self) -> dict[str, int]:
+        """Emails accepted, calls made, and acceptances beyond the first of a Message-ID."""
+        with self._lock:
+            return {"accepted": self._accepted, "calls": self._called, "duplicates": self._duplicates}
+
+    def acceptances(self, smtp_message_id: str) -> int:
+        """How often an email with this Message-ID, with or without brackets, was accepted."""
+        with self._lock:
+            return self._acceptances.get(f"<{smtp_message_id.strip('<>')}>", 0)
 
     def calls(self) -> list[Call]:
         """The kept calls of SendEmail, oldest first."""
@@ -246,8 +255,8 @@ class Mailbox:
             return {
                 "accepted": self._accepted,
                 "calls": self._called,
-                "outcomes": dict(self._outcomes),
                 "duplicates": self._duplicates,
+                "outcomes": dict(self._outcomes),
                 "acceptances": dict(self._acceptances),
                 "kept": len(self._mails),
                 "kept_bytes": self._bytes,

@@ -5,11 +5,13 @@ a value of another type InvalidParameter (`null` is a value), at any depth.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UINT64_MAX = 2**64 - 1
 
@@ -70,46 +72,53 @@ LIST_EMAIL_IDENTITIES = Kind(
 
 def load(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; an empty body is an empty object."""
-    try:
-        parameters = json.loads(body or b"{}", parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise ApiError("InvalidParameter", "The body is not JSON.") from None
-    if not isinstance(parameters, dict):
+    parameters = json_object(body or b"{}")
+    if parameters is None:
         raise ApiError("InvalidParameter", "The body is not a JSON object.")
     return parameters
 
 
-def check(parameters: dict[str, Any], kind: Kind) -> None:
-    """Hold the parameters against the table of their action."""
-    _check(parameters, kind, "")
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that `text` is, None for anything else (NaN and Infinity are no JSON)."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def check(value: Any, kind: Kind, path: str = "") -> None:
+    """Hold a value against its kind; `path` is its name in the message of an `ApiError`."""
+    if type(value) is not kind.json_type:
+        raise ApiError("InvalidParameter", f"{path} is not of type {kind.json_type.__name__}.")
+    if isinstance(value, dict):
+        _check_fields(value, kind, f"{path}." if path else "")
+    elif isinstance(value, list) and kind.items is not None:
+        for index, item in enumerate(value):
+            check(item, kind.items, f"{path}.{index}")
+    elif isinstance(value, int) and not 0 <= value <= UINT64_MAX:
+        raise ApiError("InvalidParameter", f"{path} is out of range.")
+    elif isinstance(value, str) and not is_unicode(value):
+        raise ApiError("InvalidParameter", f"{path} is no Unicode text.")
+
+
+def _check_fields(value: dict[str, Any], kind: Kind, prefix: str) -> None:
+    for name in value:
+        if name not in kind.fields:
+            raise ApiError("UnknownParameter", f"{prefix}{name}.")
+    for name, inner in kind.fields.items():
+        if name in value:
+            check(value[name], inner, prefix + name)
+        elif inner.required:
+            raise ApiError("MissingParameter", f"{prefix}{name}.")
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _check(value: Any, kind: Kind, path: str) -> None:
-    if type(value) is not kind.json_type:
-        raise ApiError("InvalidParameter", f"{path} is not of type {kind.json_type.__name__}.")
-    if isinstance(value, dict):
-        for name in value:
-            if name not in kind.fields:
-                raise ApiError("UnknownParameter", f"{path}{name}.")
-        for name, inner in kind.fields.items():
-            if name in value:
-                _check(value[name], inner, f"{path}{name}{'.' if inner.json_type is dict else ''}")
-            elif inner.required:
-                raise ApiError("MissingParameter", f"{path}{name}.")
-    elif isinstance(value, list) and kind.items is not None:
-        for index, item in enumerate(value):
-            _check(item, kind.items, f"{path}.{index}{'.' if kind.items.json_type is dict else ''}")
-    elif isinstance(value, int) and not 0 <= value <= UINT64_MAX:
-        raise ApiError("InvalidParameter", f"{path} is out of range.")
-    elif isinstance(value, str) and not _is_unicode(value):
-        raise ApiError("InvalidParameter", f"{path} is no Unicode text.")
-
-
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written at all: JSON can escape halves of characters."""
     try:
         text.encode()
     except UnicodeEncodeError:
