@@ -18,7 +18,7 @@ FIELDS = frozenset(field.alias or name for name, field in EmailRequest.model_fie
 
 @dataclass(frozen=True)
 class Mapping:
-    """Constants, expressions and a condition, all checked; `constants` and `expressions` have one shape."""
+    """Constants, expressions and a condition, all checked; the first two have one shape."""
 
     constants: dict[str, Any]
     expressions: dict[str, Any]
@@ -41,8 +41,8 @@ class Mapping:
     def request(self, payload: Any, defaults: dict[str, Any] | None = None) -> EmailRequest:
         """Return the request that the payload becomes.
 
-        Raises InvalidRequest, which names the field and, where one made it, the expression. An expression that
-        finds nothing is an error: what may be missing says so with `||`.
+        Raises InvalidRequest, which names the field and, where one made it, the expression. Finding nothing is
+        an error: an expression for what may be missing says so with `||`.
         """
         fields = _merge(self.constants, _evaluate(self.expressions, payload, ""))
         try:
