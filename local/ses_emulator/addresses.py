@@ -22,7 +22,7 @@ class Sender(NamedTuple):
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` is a bare ASCII address: RFC 5321 lengths, a dot-atom, and a domain of two labels or more."""
+    """Whether `text` is a bare ASCII address: a dot-atom, a domain of two labels, RFC 5321 lengths."""
     match = _ADDR_SPEC.fullmatch(text)
     return match is not None and len(match["local"]) <= LOCAL_PART_MAX and len(text) <= ADDRESS_MAX
 

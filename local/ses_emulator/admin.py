@@ -1,4 +1,4 @@
-"""What the emulator offers beside the API: inbox, calls, counts, faults, templates, callbacks, and the inbox page.
+"""What the emulator offers beside the API: inbox, calls, counts, faults, templates, callbacks, inbox page.
 
 It answers requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
 """
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/_emulator/"
 
+Handler = Callable[["Emulator", str, dict[str, str], bytes], Any]
+
 
 class AdminError(Exception):
     """A request to the admin API that cannot be answered; `status` is the HTTP status."""
@@ -37,10 +39,7 @@ def answer(emulator: "Emulator", request: Request) -> Answer:
         if url.path == "/" and request.method == "GET":
             return page.answer()
         name, _, rest = unquote(url.path).removeprefix(PREFIX).partition("/")
-        route = _ROUTES.get((request.method, name)) if url.path.startswith(PREFIX) else None
-        if route is None:
-            raise AdminError(404, "not found; calls of the API carry X-TC-Action")
-        return json_answer(route(emulator, rest, query, request.body))
+        return json_answer(_route(request.method, url.path, name)(emulator, rest, query, request.body))
     except AdminError as error:
         return json_answer({"error": str(error)}, error.status)
     except (ValueError, TypeError) as error:
@@ -48,10 +47,17 @@ def answer(emulator: "Emulator", request: Request) -> Answer:
 
 
 def _refuse_foreign_origin(request: Request) -> None:
-    """A web page somewhere must not read or change the emulator through a developer's browser."""
+    """A web page somewhere must not change the emulator through a developer's browser."""
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
         raise AdminError(403, "requests of other origins are refused")
+
+
+def _route(method: str, path: str, name: str) -> Handler:
+    handler = _ROUTES.get((method, name))
+    if handler is None or not path.startswith(PREFIX):
+        raise AdminError(404, "not found; calls of the API carry X-TC-Action")
+    return handler
 
 
 def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes) -> Any:
@@ -116,7 +122,7 @@ def _take(wish: dict[str, Any], name: str) -> str:
     return value
 
 
-_ROUTES: dict[tuple[str, str], Callable[["Emulator", str, dict[str, str], bytes], Any]] = {
+_ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): lambda emulator, *_: {
         "status": "ok",
         "accepted": emulator.mailbox.as_json()["accepted"],

@@ -22,9 +22,9 @@ QUERY_RATE = 20
 
 
 class Request(NamedTuple):
-    """An HTTP request; `headers` has lower-case names, `size` is the body's length on the wire, `arrived` Unix seconds.
+    """An HTTP request that came in at `arrived` (Unix seconds); `headers` has lower-case names.
 
-    A body over the gateway's limit is dropped: `body` is empty then.
+    `size` is the length of the body on the wire; one over the gateway's limit is dropped, and `body` empty.
     """
 
     method: str
@@ -40,7 +40,7 @@ Work = Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its parameters, its own request rate, and how a checked request becomes the work that answers it."""
+    """An action: its parameters, its request rate, and how a checked request becomes the work to do."""
 
     kind: parameters.Kind
     rate: RequestRate
@@ -127,7 +127,7 @@ class Api:
         return fault.alter(answer)
 
     def _admit(self, request: Request) -> Action:
-        """The action called, once the gateway's checks are passed: size, action, version, region, signature, rate."""
+        """The action, after the gateway's checks: size, action, version, region, signature, rate."""
         headers = request.headers
         if request.method != "POST":
             raise ApiError("UnsupportedProtocol", "This emulator takes POST.")

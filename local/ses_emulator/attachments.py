@@ -13,10 +13,11 @@ COUNT_MAX = 10
 NAME_MAX = 255
 TOTAL_MAX = 4 * 1024 * 1024
 _FORBIDDEN_IN_NAME = re.compile(r'[\s?\\*|"<>:/\x00-\x1f\x7f]')
-SUPPORTED_TYPES = frozenset(
-    "xlsx xls ods docx docm doc csv pdf txt gif jpg jpeg png tif tiff rtf bmp cgm css shtml html htm zip xml ppt"
-    " pptx tar ez ics mobi msg pub eps odt mp3 m4a".split()
-)
+_TYPES = """
+    xlsx xls ods docx docm doc csv pdf txt gif jpg jpeg png tif tiff rtf bmp cgm css shtml html htm zip xml
+    ppt pptx tar ez ics mobi msg pub eps odt mp3 m4a
+"""
+SUPPORTED_TYPES = frozenset(_TYPES.split())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """SES's event callbacks: one JSON POST per recipient and event, sent once each from a thread of their own."""
 
+import contextlib
 import email.header
 import http.client
 import queue
@@ -52,10 +53,8 @@ class Callbacks:
     def stop(self) -> None:
         """Stop after the callback that is on its way; those still waiting are dropped."""
         self._stopped.set()
-        try:
+        with contextlib.suppress(queue.Full):  # a thread that is not idle sees the event instead
             self._waiting.put_nowait(None)
-        except queue.Full:
-            pass  # the thread sees that it was stopped before the next one
         self._thread.join(TIMEOUT)
 
     def log(self) -> list[Callback]:
@@ -103,7 +102,7 @@ class Callbacks:
         return payloads
 
     def payload(self, mail: Mail, recipient: str, event: str) -> dict[str, Any]:
-        """The JSON of one event: `messageId` is the Message-ID without its brackets, `bulkId` SendEmail's MessageId."""
+        """The JSON of one event; `messageId` is the Message-ID without brackets, `bulkId` the MessageId."""
         sender = parse_sender(mail.sender)
         address, domain = (sender.address, sender.domain) if sender else ("", "")
         message_id = mail.smtp_message_id.strip("<>") or f"{mail.message_id}@qcloudmail.com"

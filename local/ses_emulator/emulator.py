@@ -1,20 +1,26 @@
 """The emulator as an object, for tests and for the command line."""
 
+from __future__ import annotations
+
 import threading
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, final
 
 from . import admin
-from .answer import Answer
 from .api import Api, Request
 from .callbacks import Callback, Callbacks
 from .faults import Faults
 from .mailbox import Call, Mail, Mailbox
 from .server import Server
 from .settings import Settings
-from .templates import Template
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .answer import Answer
+    from .templates import Template
 
 
+@final
 class Emulator:
     """A running Tencent Cloud SES on a local port; the keywords are the fields of `Settings`.
 
@@ -23,8 +29,8 @@ class Emulator:
             ...
             assert [mail.subject for mail in ses.inbox(to="user@example.com")] == ["Hello"]
 
-    It listens from construction to `close()`. Raises OSError where the port is taken, ValueError for templates
-    that cannot be read.
+    It listens from construction to `close()`. Raises OSError where the port is taken or a template
+    file is missing, ValueError for templates that cannot be read.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -47,7 +53,7 @@ class Emulator:
         self.callbacks.start()
         self._thread.start()
 
-    def __enter__(self) -> "Emulator":
+    def __enter__(self) -> Emulator:
         return self
 
     def __exit__(
@@ -75,7 +81,7 @@ class Emulator:
         return f"http://{self.address}"
 
     def inbox(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
-        """The accepted emails, oldest first: of one recipient, of one Message-ID (brackets or not), after a sequence number."""
+        """The accepted emails, oldest first: of one recipient, of one Message-ID, after a sequence number."""
         return self.mailbox.mails(to=to, smtp_message_id=smtp_message_id, after=after)
 
     def calls(self) -> list[Call]:
@@ -88,7 +94,7 @@ class Emulator:
         return counts.get(f"<{smtp_message_id.strip('<>')}>", 0)
 
     def stats(self) -> dict[str, Any]:
-        """All counts: emails, calls by outcome, acceptances by Message-ID, duplicates, `rate` of SendEmail."""
+        """All counts: emails, calls by outcome, acceptances by Message-ID, duplicates, rate of SendEmail."""
         return {**self.mailbox.as_json(), "rate": self.api.send_rate.as_json()}
 
     def add_fault(self, fault: str, *, times: int | None = 1, message: str = "", **match: str) -> None:
@@ -112,6 +118,6 @@ class Emulator:
         self.callbacks.reset()
 
     def _respond(self, request: Request) -> Answer:
-        if "x-tc-action" in request.headers or request.method == "POST" and request.path == "/":
+        if "x-tc-action" in request.headers or (request.method == "POST" and request.path == "/"):
             return self.api.answer(request)
         return admin.answer(self, request)

@@ -1,7 +1,7 @@
 """Faults on demand: which exist, and who gets one.
 
-A fault is chosen by a recipient at `fault.example` (its local part is the fault's name; `+once` or `+3` after it limits
-it to the first one or three attempts of each Message-ID), or by a rule set through the admin API.
+A fault is chosen by a recipient at `fault.example`, whose local part is the fault's name (`+once` or `+3`
+after it limits it to the first one or three attempts of each Message-ID), or by a rule of the admin API.
 """
 
 import re
@@ -85,7 +85,7 @@ TRANSPORT_FAULTS = {
 
 
 def _code_names() -> dict[str, str]:
-    """Codes by their lower-case names: the whole code, and its last part where no other code has that name."""
+    """Codes by lower-case name: the whole code, and its last part where that is no other code."""
     names: dict[str, str] = {}
     for code in MESSAGES:
         names.setdefault(code.rpartition(".")[2].lower(), code)
@@ -96,7 +96,7 @@ _CODE_NAMES = _code_names()
 
 
 def find(name: str) -> Fault | None:
-    """The fault of that name, in any case: of the transport, a code whole or by its last part, any dotted code."""
+    """The fault of that name, in any case: of the transport, a code or its last part, any dotted code."""
     transport = TRANSPORT_FAULTS.get(name.lower())
     if transport is not None:
         return transport
@@ -164,7 +164,7 @@ class Faults:
             return [rule.as_json() for rule in self._rules]
 
     def add(self, name: str, *, times: int | None = 1, message: str = "", **match: str) -> dict[str, Any]:
-        """Set a rule for the next `times` matching calls (None: for all); raises ValueError for what does not exist."""
+        """Set a rule for the next `times` matching calls (None: all); raises ValueError."""
         fault = find(name)
         if fault is None:
             raise ValueError(f"no such fault: {name}")
@@ -179,9 +179,10 @@ class Faults:
             return rule.as_json()
 
     def choose(self, action: str, parameters: Mapping[str, Any], *, redirected: bool) -> Fault | None:
-        """The fault for this call, which uses up one of its times; raises `ApiError` for an unknown recipient fault.
+        """The fault for this call, which uses up one of its times.
 
-        A call that followed a redirect is not redirected again.
+        A call that followed a redirect is not redirected again. Raises `ApiError` for a recipient at
+        fault.example that names no fault.
         """
         with self._lock:
             for rule in self._rules:

@@ -1,4 +1,4 @@
-"""What the account may do in a span of time: requests per second, emails per recipient and hour, emails per day."""
+"""What the account may do in time: requests per second, emails per recipient and hour, emails per day."""
 
 import threading
 from bisect import bisect_right, insort

@@ -78,7 +78,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of SendEmail: `outcome` is "accepted", the error's code, or "not-accepted" when a fault swallowed it."""
+    """A call of SendEmail: `outcome` is "accepted", an error's code, or "not-accepted" (a fault without one)."""
 
     sequence: int
     arrived: float
@@ -110,7 +110,7 @@ class Mailbox:
             self._acceptances: OrderedDict[str, int] = OrderedDict()
 
     def accept(self, draft: Draft, parameters: dict[str, Any], size: int, request_id: str) -> Mail:
-        """Keep the email and give it its sequence number and MessageId; `size` is that of its request in bytes."""
+        """Keep the email under a new sequence number and MessageId; `size` is its request's in bytes."""
         sender = parse_sender(parameters["FromEmailAddress"])
         with self._lock:
             now = self._settings.clock()
@@ -206,7 +206,7 @@ class Mailbox:
             )
 
     def mails(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
-        """The kept emails, oldest first: of one recipient (To, Cc or Bcc), of one Message-ID, after a sequence number."""
+        """The kept emails, oldest first: of one recipient, of one Message-ID, after a sequence number."""
         with self._lock:
             mails = [mail for mail, _ in self._mails.values()]
         return [

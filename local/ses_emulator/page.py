@@ -17,10 +17,10 @@ def _script_hash() -> str:
     return base64.b64encode(hashlib.sha256(script[1]).digest()).decode()
 
 
-# The frame that shows an email's HTML inherits this policy: no script but the page's own, nothing from elsewhere.
+# The frame that shows an email inherits this policy: no script but the page's own, nothing from elsewhere.
 _POLICY = (
-    f"default-src 'none'; script-src 'sha256-{_script_hash()}'; style-src 'unsafe-inline'; connect-src 'self';"
-    " img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; script-src 'sha256-{_script_hash()}'; style-src 'unsafe-inline';"
+    " connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 

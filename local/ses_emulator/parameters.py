@@ -5,11 +5,13 @@ a value of another type InvalidParameter (`null` is a value), at any depth.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 UINT64_MAX = 2**64 - 1
 
@@ -79,34 +81,34 @@ def load(body: bytes) -> dict[str, Any]:
     return parameters
 
 
-def check(parameters: dict[str, Any], kind: Kind) -> None:
-    """Hold the parameters against the table of their action."""
-    _check(parameters, kind, "")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _check(value: Any, kind: Kind, path: str) -> None:
+def check(value: Any, kind: Kind, path: str = "") -> None:
+    """Hold a value against its kind; `path` is its name in the message of an `ApiError`."""
     if type(value) is not kind.json_type:
         raise ApiError("InvalidParameter", f"{path} is not of type {kind.json_type.__name__}.")
     if isinstance(value, dict):
-        for name in value:
-            if name not in kind.fields:
-                raise ApiError("UnknownParameter", f"{path}{name}.")
-        for name, inner in kind.fields.items():
-            if name in value:
-                _check(value[name], inner, f"{path}{name}{'.' if inner.json_type is dict else ''}")
-            elif inner.required:
-                raise ApiError("MissingParameter", f"{path}{name}.")
+        _check_fields(value, kind, f"{path}." if path else "")
     elif isinstance(value, list) and kind.items is not None:
         for index, item in enumerate(value):
-            _check(item, kind.items, f"{path}.{index}{'.' if kind.items.json_type is dict else ''}")
+            check(item, kind.items, f"{path}.{index}")
     elif isinstance(value, int) and not 0 <= value <= UINT64_MAX:
         raise ApiError("InvalidParameter", f"{path} is out of range.")
     elif isinstance(value, str) and not _is_unicode(value):
         raise ApiError("InvalidParameter", f"{path} is no Unicode text.")
+
+
+def _check_fields(value: dict[str, Any], kind: Kind, prefix: str) -> None:
+    for name in value:
+        if name not in kind.fields:
+            raise ApiError("UnknownParameter", f"{prefix}{name}.")
+    for name, inner in kind.fields.items():
+        if name in value:
+            check(value[name], inner, prefix + name)
+        elif inner.required:
+            raise ApiError("MissingParameter", f"{prefix}{name}.")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The actions that only read: GetSendEmailStatus, GetEmailTemplate, ListEmailTemplates, ListEmailIdentities."""
+"""The actions that only read: the delivery status of emails, templates, sender domains."""
 
 import base64
 from collections.abc import Sequence

@@ -45,7 +45,7 @@ class Draft:
 
 
 def check(parameters: Parameters, body_size: int, settings: Settings, templates: Templates) -> Draft:
-    """The email that `parameters` (already of the right types) describe; raises `ApiError` for the first rule broken."""
+    """The email that `parameters` of the right types describe; raises `ApiError` for a broken rule."""
     if body_size > REQUEST_MAX:
         raise ApiError("RequestSizeLimitExceeded")
     for rule in _RULES:

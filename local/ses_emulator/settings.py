@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECRET_ID = "AKIDlocalemulator"
-SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- documented, opens nothing but this emulator
+SECRET_ID = "AKIDlocalemulator"  # noqa: S105 -- the name of that key
+SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- documented; it opens nothing but an emulator
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,12 @@ class Settings:
     """The account that the emulator plays; for every limit, 0 means no limit.
 
     `rate` and `status_rate` are requests per second of SendEmail and GetSendEmailStatus, `recipient_hourly`
-    emails per recipient and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps a
-    SecretId to its SecretKey, `tokens` a SecretId to the X-TC-Token that it must come with. A sender domain is
-    verified if it is in `verified_domains`, or, where that is empty, if it is not in `unverified_domains`.
-    `status_lag` is how many seconds an email stays invisible to GetSendEmailStatus, `slow_seconds` how long a
-    slow fault hangs at most, `callback` the URL for SES event callbacks, `templates` a JSON file or a directory.
+    emails per recipient and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps
+    a SecretId to its SecretKey, `tokens` a SecretId to the X-TC-Token that it must come with. A sender domain
+    is verified if it is in `verified_domains`, or, where that is empty, if it is not in `unverified_domains`.
+    `status_lag` is how many seconds an email stays invisible to GetSendEmailStatus, `slow_seconds` how long
+    a slow fault hangs at most, `callback` the URL for SES's event callbacks, `templates` a JSON file or a
+    directory. `clock` gives Unix seconds.
     """
 
     host: str = "127.0.0.1"

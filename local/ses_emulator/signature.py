@@ -1,4 +1,4 @@
-"""TC3-HMAC-SHA256: the signature of Tencent Cloud API 3.0, made and verified from the request's own headers."""
+"""TC3-HMAC-SHA256, the signature of Tencent Cloud API 3.0: made, and verified from a request's headers."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ _AUTHORIZATION = re.compile(
 _VALUE_FORMS: tuple[Callable[[str], str], ...] = (str.lower, str)
 
 
-def sign(  # noqa: PLR0913 -- the inputs of the algorithm
+def sign(
     secret_key: str,
     headers: Mapping[str, str],
     body: bytes,
@@ -29,7 +29,7 @@ def sign(  # noqa: PLR0913 -- the inputs of the algorithm
     service: str = SERVICE,
     form: Callable[[str], str] = str.lower,
 ) -> str:
-    """The hex signature of a POST to `/` whose `headers` (names in lower case) include every one in `signed`."""
+    """The hex signature of a POST to `/`; `headers` has lower-case names, all of `signed` among them."""
     unsigned = headers.get("x-tc-content-sha256") == "UNSIGNED-PAYLOAD"
     payload = b"UNSIGNED-PAYLOAD" if unsigned else body
     canonical_headers = "".join(f"{name}:{form(headers[name].strip())}\n" for name in signed.split(";"))

@@ -65,7 +65,7 @@ def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[s
 
 
 def _from_source(source: Path) -> list[Template]:
-    """The templates of a JSON file, or of a directory of JSON files and bodies named `ID-name.html` or `.txt`."""
+    """The templates of a JSON file, or of a directory of such files, `ID-name.html` and `ID-name.txt`."""
     if not source.is_dir():
         return _from_json(source)
     templates = [template for path in sorted(source.glob("*.json")) for template in _from_json(path)]
