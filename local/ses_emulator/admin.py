@@ -6,19 +6,20 @@ It answers requests without X-TC-Action. Errors are `{"error": …}` with a 4xx 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import page
 from .answer import Answer, json_answer
 from .api import Request
-from .templates import Template
+from .templates import from_json
 
 if TYPE_CHECKING:
     from .emulator import Emulator
 
 PREFIX = "/_emulator/"
 
+Item = TypeVar("Item")
 Handler = Callable[["Emulator", str, dict[str, str], bytes], Any]
 
 
@@ -71,8 +72,16 @@ def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes)
         smtp_message_id=query.get("smtp_message_id", ""),
         after=int(query.get("after", "0")),
     )
-    newest = mails[-int(query["limit"]) :] if "limit" in query else mails
-    return [mail.as_summary() if "summary" in query else mail.as_json() for mail in newest]
+    summary = "summary" in query
+    return [mail.as_summary() if summary else mail.as_json() for mail in _newest(mails, query)]
+
+
+def _calls(emulator: "Emulator", _rest: str, query: dict[str, str], _body: bytes) -> Any:
+    return [asdict(call) for call in _newest(emulator.calls(), query)]
+
+
+def _newest(items: list[Item], query: dict[str, str]) -> list[Item]:
+    return items[max(0, len(items) - int(query["limit"])) :] if "limit" in query else items
 
 
 def _reset(emulator: "Emulator", *_: Any) -> Any:
@@ -94,7 +103,7 @@ def _clear_faults(emulator: "Emulator", *_: Any) -> Any:
 
 
 def _add_template(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    template = Template(**_object(body))
+    template = from_json(_object(body))
     emulator.add_template(template)
     return asdict(template)
 
@@ -105,6 +114,8 @@ def _trigger_callback(emulator: "Emulator", _rest: str, _query: dict[str, str], 
     mail = emulator.mailbox.mail(sequence) if isinstance(sequence, int) else None
     if mail is None:
         raise AdminError(404, "mail is the sequence number of a kept email")
+    if not all(isinstance(wish.get(name, ""), str) for name in ("recipient", "url")):
+        raise AdminError(400, "recipient and url are text")
     return emulator.callbacks.trigger(mail, _take(wish, "event"), **wish)
 
 
@@ -123,14 +134,12 @@ def _take(wish: dict[str, Any], name: str) -> str:
 
 
 _ROUTES: dict[tuple[str, str], Handler] = {
-    ("GET", "health"): lambda emulator, *_: {
-        "status": "ok",
-        "accepted": emulator.mailbox.as_json()["accepted"],
-    },
+    ("GET", "health"): lambda *_: {"status": "ok"},
+    ("GET", "counts"): lambda emulator, *_: emulator.counts(),
     ("GET", "inbox"): _inbox,
     ("DELETE", "inbox"): _reset,
     ("GET", "stats"): lambda emulator, *_: emulator.stats(),
-    ("GET", "requests"): lambda emulator, *_: [asdict(call) for call in emulator.calls()],
+    ("GET", "requests"): _calls,
     ("GET", "faults"): lambda emulator, *_: emulator.faults.rules(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,

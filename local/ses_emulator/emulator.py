@@ -90,12 +90,15 @@ class Emulator:
 
     def acceptances(self, smtp_message_id: str) -> int:
         """How often an email with this Message-ID was accepted; more than once is a duplicate."""
-        counts: dict[str, int] = self.mailbox.as_json()["acceptances"]
-        return counts.get(f"<{smtp_message_id.strip('<>')}>", 0)
+        return self.mailbox.acceptances(smtp_message_id)
 
     def stats(self) -> dict[str, Any]:
         """All counts: emails, calls by outcome, acceptances by Message-ID, duplicates, rate of SendEmail."""
         return {**self.mailbox.as_json(), "rate": self.api.send_rate.as_json()}
+
+    def counts(self) -> dict[str, int]:
+        """The totals of `stats()` alone."""
+        return {**self.mailbox.counts(), "busiest_second": self.api.send_rate.busiest_second}
 
     def add_fault(self, fault: str, *, times: int | None = 1, message: str = "", **match: str) -> None:
         """Let the next `times` matching calls fail that way (None: all of them); see `Faults.add`."""

@@ -121,7 +121,7 @@ class Rule:
         """Whether the rule is for this call."""
         candidates = {
             "action": [action],
-            "recipient": recipients_of(parameters),
+            "recipient": recipients_of(parameters) or [parameters.get("ToEmailAddress", "")],
             "subject": [parameters.get("Subject", "")],
             "smtp_message_id": [parameters.get("SmtpMessageId", "")],
         }

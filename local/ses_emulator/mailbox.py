@@ -67,8 +67,7 @@ class Mail:
             "sequence": self.sequence,
             "received_at": rfc3339(self.received),
             "from": self.sender,
-            "to": self.to,
-            "recipients": len(self.recipients),
+            "all": self.recipients,
             "subject": self.subject,
             "attachments": len(self.attachments),
             "smtp_message_id": self.smtp_message_id,
@@ -78,7 +77,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of SendEmail: `outcome` is "accepted", an error's code, or "not-accepted" (a fault without one)."""
+    """A call of SendEmail; `outcome` is "accepted", an error's code, or "not-accepted" (a fault without one)."""
 
     sequence: int
     arrived: float
@@ -223,6 +222,16 @@ class Mailbox:
             kept = self._mails.get(sequence)
         return kept[0] if kept else None
 
+    def counts(self) -> dict[str, int]:
+        """Emails accepted, calls made, and acceptances beyond the first of a Message-ID."""
+        with self._lock:
+            return {"accepted": self._accepted, "calls": self._called, "duplicates": self._duplicates}
+
+    def acceptances(self, smtp_message_id: str) -> int:
+        """How often an email with this Message-ID, with or without brackets, was accepted."""
+        with self._lock:
+            return self._acceptances.get(f"<{smtp_message_id.strip('<>')}>", 0)
+
     def calls(self) -> list[Call]:
         """The kept calls of SendEmail, oldest first."""
         with self._lock:
@@ -246,8 +255,8 @@ class Mailbox:
             return {
                 "accepted": self._accepted,
                 "calls": self._called,
-                "outcomes": dict(self._outcomes),
                 "duplicates": self._duplicates,
+                "outcomes": dict(self._outcomes),
                 "acceptances": dict(self._acceptances),
                 "kept": len(self._mails),
                 "kept_bytes": self._bytes,

@@ -72,13 +72,19 @@ LIST_EMAIL_IDENTITIES = Kind(
 
 def load(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; an empty body is an empty object."""
-    try:
-        parameters = json.loads(body or b"{}", parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
-        raise ApiError("InvalidParameter", "The body is not JSON.") from None
-    if not isinstance(parameters, dict):
+    parameters = json_object(body or b"{}")
+    if parameters is None:
         raise ApiError("InvalidParameter", "The body is not a JSON object.")
     return parameters
+
+
+def json_object(text: str | bytes) -> dict[str, Any] | None:
+    """The JSON object that `text` is, None for anything else (NaN and Infinity are no JSON)."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def check(value: Any, kind: Kind, path: str = "") -> None:
@@ -92,7 +98,7 @@ def check(value: Any, kind: Kind, path: str = "") -> None:
             check(item, kind.items, f"{path}.{index}")
     elif isinstance(value, int) and not 0 <= value <= UINT64_MAX:
         raise ApiError("InvalidParameter", f"{path} is out of range.")
-    elif isinstance(value, str) and not _is_unicode(value):
+    elif isinstance(value, str) and not is_unicode(value):
         raise ApiError("InvalidParameter", f"{path} is no Unicode text.")
 
 
@@ -111,7 +117,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether `text` can be written at all: JSON can escape halves of characters."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -30,7 +30,9 @@ def send_email_status(
     try:
         day = datetime.strptime(given["RequestDate"], "%Y-%m-%d").replace(tzinfo=SES_TIME_ZONE).date()
     except ValueError:
-        raise ApiError("InvalidParameterValue.WrongDate", "RequestDate is written YYYY-MM-DD.") from None
+        day = None
+    if day is None or day.isoformat() != given["RequestDate"]:
+        raise ApiError("InvalidParameterValue.WrongDate", "RequestDate is written YYYY-MM-DD.")
     if not today - timedelta(days=STATUS_DAYS) <= day <= today:
         raise ApiError(
             "FailedOperation.NotSupportDate", f"Only the last {STATUS_DAYS} days can be asked for."

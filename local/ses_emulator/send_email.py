@@ -1,7 +1,6 @@
 """SendEmail: every rule that a request must meet, in order, and the email that comes of it."""
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from . import attachments
 from .addresses import has_control, is_address, is_header_name, is_message_id, parse_sender
 from .errors import ApiError
+from .parameters import is_unicode, json_object
 from .settings import Settings
 from .templates import APPROVED, Templates, missing_variables, render
 
@@ -155,8 +155,8 @@ def _content(parameters: Parameters, settings: Settings, templates: Templates) -
 def _from_template(subject: str, parameter: Parameters, templates: Templates) -> Content:
     if not parameter["TemplateData"]:
         raise ApiError("FailedOperation.MissingEmailContent")
-    data = _json_object(parameter["TemplateData"])
-    if data is None or any(isinstance(value, dict | list) for value in data.values()):
+    data = json_object(parameter["TemplateData"])
+    if data is None or not all(map(_is_plain, data.values())):
         raise ApiError("FailedOperation.WrongContentJson")
     template = templates.get(parameter["TemplateID"])
     if template is None or template.status != APPROVED:
@@ -165,6 +165,10 @@ def _from_template(subject: str, parameter: Parameters, templates: Templates) ->
     subject, html, text = (render(source, data) for source in sources)
     shown = {"id": template.id, "name": template.name, "data": data}
     return Content(subject, html, text, shown, missing_variables(sources, data))
+
+
+def _is_plain(value: Any) -> bool:
+    return is_unicode(value) if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def _from_simple(subject: str, parameter: Parameters) -> Content:
@@ -182,19 +186,10 @@ def _decode_text(encoded: str) -> str:
 
 
 def _headers(parameters: Parameters) -> dict[str, str]:
-    headers = _json_object(parameters.get("SmtpHeaders", "{}"))
+    headers = json_object(parameters.get("SmtpHeaders", "{}"))
     if headers is None or not all(
-        is_header_name(name) and isinstance(value, str) and not has_control(value)
+        is_header_name(name) and isinstance(value, str) and is_unicode(value) and not has_control(value)
         for name, value in headers.items()
     ):
         raise ApiError("InvalidParameterValue", "SmtpHeaders is no JSON object of header fields.")
     return headers
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None

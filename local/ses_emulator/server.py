@@ -1,6 +1,7 @@
 """The HTTP/1.1 server: keep-alive, one send per answer, and raw control of the socket for faults."""
 
 import contextlib
+import re
 import selectors
 import socket
 import socketserver
@@ -16,6 +17,7 @@ from .api import GATEWAY_MAX, Request
 DRAIN_MAX = 64 * 1024 * 1024
 IDLE_SECONDS = 75
 SHUTDOWN_SECONDS = 5
+_LENGTH = re.compile(r"[0-9]{1,12}")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 Respond = Callable[[Request], Answer]
@@ -38,10 +40,14 @@ class Server(socketserver.ThreadingTCPServer):
         self._changed = threading.Condition()
         super().__init__((host, port), _Connection)
 
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, known to `close` for as long as it lasts."""
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for one connection, which `close` knows from here on."""
         with self._changed:
             self._open.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -77,7 +83,7 @@ class _Connection(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         arrived = self.server.clock()
         length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+        if not _LENGTH.fullmatch(length) or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             self._send(json_answer({"error": "send a body with Content-Length"}, 411))
             return

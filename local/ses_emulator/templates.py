@@ -64,6 +64,19 @@ def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[s
     return [name for name in dict.fromkeys(names) if data.get(name) is None]
 
 
+def from_json(entry: Any) -> Template:
+    """The template that a JSON object describes; raises ValueError for an unknown field or a wrong type."""
+    try:
+        template = Template(**entry)
+    except TypeError as error:
+        raise ValueError(f"no template: {error}") from error
+    texts = (template.name, template.html, template.text, template.review_reason)
+    numbers = (template.id, template.status)
+    if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a template's id and status are numbers, its other fields text")
+    return template
+
+
 def _from_source(source: Path) -> list[Template]:
     """The templates of a JSON file, or of a directory of such files, `ID-name.html` and `ID-name.txt`."""
     if not source.is_dir():
@@ -81,7 +94,4 @@ def _from_source(source: Path) -> list[Template]:
 
 def _from_json(path: Path) -> list[Template]:
     content = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        return [Template(**entry) for entry in (content if isinstance(content, list) else [content])]
-    except TypeError as error:
-        raise ValueError(f"{path.name}: {error}") from error
+    return [from_json(entry) for entry in (content if isinstance(content, list) else [content])]

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -49,6 +50,7 @@ def post_email(request: HttpRequest, trigger: str, deadline: Deadline, runtime: 
 
 def get_email(name: str, runtime: Runtime) -> Response[str]:
     """Return what the ledger knows of one email, named by its id with or without the domain."""
+    name = unquote(name)
     identity, _, domain = name.partition("@")
     record = runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
     if record is None or (domain and record.smtp_message_id != name):
