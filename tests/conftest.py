@@ -75,7 +75,7 @@ def runtime(environment: dict[str, str]) -> Iterator[Runtime]:
     current = Runtime.current()
     yield current
     current.ses.close()
-    current.ledger.close()
+    current.ledger.store.close()
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def record(runtime: Runtime) -> Record | None:
 def lapse(runtime: Runtime) -> None:
     """Let the lease of the dead worker be over."""
     identity = email_id(runtime.settings.account, f"sqs:{MESSAGE}")
-    runtime.ledger._store.hset(runtime.ledger._prefix + "email:" + identity, "lease_until", 1)
+    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "lease_until", 1)
 
 
 def test_worker_killed_before_admission_leaves_the_email_to_the_redelivery(

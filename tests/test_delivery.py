@@ -19,7 +19,7 @@ from mailer.deadline import Deadline
 from mailer.delivery import deliver, deliver_kept
 from mailer.errors import SesFailure, StoreUnavailable
 from mailer.identity import email_id
-from mailer.ledger import Entry, Keep, Ledger
+from mailer.ledger import Entry, Keep, Ledger, Store
 from mailer.outcome import Disposition
 from mailer.record import State
 
@@ -430,18 +430,18 @@ def test_failure_carries_what_a_caller_needs() -> None:
 def make_due(runtime: Runtime, identity: str) -> None:
     """Let a deferred email's time come."""
     past = int(time.time() * 1000) - 1
-    runtime.ledger._store.hset(runtime.ledger._prefix + "email:" + identity, "due_at", past)
-    runtime.ledger._store.zadd(runtime.ledger._prefix + "due", {identity: past})
+    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "due_at", past)
+    runtime.ledger.store.client.zadd(runtime.ledger.store.prefix + "due", {identity: past})
 
 
 def end_halts(runtime: Runtime) -> None:
     """Let the time of every halt be up."""
-    for key in runtime.ledger._store.keys(runtime.ledger._prefix + "halt:*"):
-        runtime.ledger._store.hset(key, "until_at", 1)
+    for key in runtime.ledger.store.client.keys(runtime.ledger.store.prefix + "halt:*"):
+        runtime.ledger.store.client.hset(key, "until_at", 1)
 
 
 def test_ledger_of_another_account_knows_nothing(runtime: Runtime, store_url: str) -> None:
     outcome = deliver(email(), key="order-1")
-    stranger = Ledger(store_url, "stranger")
+    stranger = Ledger(Store(store_url, "stranger"))
     assert stranger.look(outcome.id.partition("@")[0]) is None
-    stranger.close()
+    stranger.store.close()

@@ -284,7 +284,7 @@ def test_defect_is_500_without_a_trace(
     def broken() -> None:
         raise ZeroDivisionError("ann@customer.example")
 
-    monkeypatch.setattr(runtime.ledger, "ping", broken)
+    monkeypatch.setattr(runtime.ledger.store, "ping", broken)
     answer = app.handle(api_gateway_v2("GET", "/health", {}, None), LambdaContext())
     assert answer["statusCode"] == 500
     assert "Traceback" not in json.dumps(answer)

@@ -11,7 +11,7 @@ from emails import email
 from mailer.actions import rule_for
 from mailer.errors import StoreUnavailable
 from mailer.identity import email_id
-from mailer.ledger import Entry, Keep, Ledger, Verdict
+from mailer.ledger import Entry, Keep, Ledger, Store, Verdict
 from mailer.record import State
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ def entry(key: str = "order-1", **fields: Any) -> Entry:
 
 
 def stored(ledger: Ledger, one: Entry) -> dict[str, str]:
-    record: dict[str, str] = ledger._store.hgetall(ledger._prefix + "email:" + one.id)
+    record: dict[str, str] = ledger.store.client.hgetall(ledger.store.prefix + "email:" + one.id)
     return record
 
 
 def change(ledger: Ledger, one: Entry, **fields: Any) -> None:
-    ledger._store.hset(ledger._prefix + "email:" + one.id, mapping=fields)
+    ledger.store.client.hset(ledger.store.prefix + "email:" + one.id, mapping=fields)
 
 
 def test_admission_whose_answer_was_lost_may_be_asked_again(ledger: Ledger) -> None:
@@ -80,7 +80,7 @@ def test_accepted_record_forgets_the_request_and_fades_after_its_retention(ledge
     assert "body" not in stored(ledger, one)
     assert ledger.request_of(one.id) is None
     assert "ann@customer.example" not in json.dumps(stored(ledger, one))
-    assert ledger._store.ttl(ledger._prefix + "email:" + one.id) > 29 * 86_400
+    assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) > 29 * 86_400
 
 
 def test_unknown_record_keeps_the_request_and_never_fades(ledger: Ledger) -> None:
@@ -88,7 +88,7 @@ def test_unknown_record_keeps_the_request_and_never_fades(ledger: Ledger) -> Non
     ledger.admit(one)
     ledger.settle(one, State.UNKNOWN, code="InternalError", rule=rule_for("InternalError"))
     assert ledger.request_of(one.id) == (State.UNKNOWN, stored(ledger, one)["body"])
-    assert ledger._store.ttl(ledger._prefix + "email:" + one.id) == -1
+    assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 
 def test_new_attempt_on_a_failed_record_does_not_fade(ledger: Ledger) -> None:
@@ -97,11 +97,11 @@ def test_new_attempt_on_a_failed_record_does_not_fade(ledger: Ledger) -> None:
     ledger.settle(one, State.FAILED, code="Transport.ConnectionRefused")
     again = entry()
     assert ledger.admit(again).verdict is Verdict.SEND
-    assert ledger._store.ttl(ledger._prefix + "email:" + one.id) == -1
+    assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 
 def test_pace_holds_a_place_until_a_second_after_the_answer(store_url: str, runtime: Runtime) -> None:
-    ledger = Ledger(store_url, runtime.settings.account, rate=2)
+    ledger = Ledger(Store(store_url, runtime.settings.account), rate=2)
     first, second, third = entry("a"), entry("b"), entry("c")
     assert ledger.admit(first).verdict is Verdict.SEND
     assert ledger.admit(second).verdict is Verdict.SEND
@@ -110,10 +110,10 @@ def test_pace_holds_a_place_until_a_second_after_the_answer(store_url: str, runt
     assert 0 < refused.wait <= 0.05
     assert ledger.look(third.id) is None
     ledger.settle(first, State.ACCEPTED, message_id="m")
-    free_at = ledger._store.zscore(ledger._prefix + "pace", first.token)
+    free_at = ledger.store.client.zscore(ledger.store.prefix + "pace", first.token)
     settled_at = int(stored(ledger, first)["updated_at"])
     assert free_at == settled_at + 1000
-    ledger.close()
+    ledger.store.close()
 
 
 def test_rate_refusal_pauses_the_whole_account(ledger: Ledger) -> None:
@@ -135,13 +135,13 @@ def test_email_with_no_time_left_is_kept_when_it_must_be(ledger: Ledger) -> None
 def test_due_email_is_handed_out_once_at_a_time(ledger: Ledger) -> None:
     one = entry()
     ledger.admit(one, keep=Keep.UNSENT, in_time=False)
-    ledger._store.zadd(ledger._prefix + "due", {one.id: 1})
+    ledger.store.client.zadd(ledger.store.prefix + "due", {one.id: 1})
     assert ledger.due(10) == [one.id]
     assert ledger.due(10) == []
 
 
 def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url: str) -> None:
-    ledger = Ledger(store_url, runtime.settings.account, rate=100)
+    ledger = Ledger(Store(store_url, runtime.settings.account), rate=100)
     code = "Transport.ConnectionRefused"
     for _ in range(30):
         one = entry()
@@ -153,7 +153,7 @@ def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url:
     assert len(record.history) == 40
     assert record.history[0]["attempt"] == 1
     assert record.history[-1]["attempt"] == 30
-    ledger.close()
+    ledger.store.close()
 
 
 def test_dead_letter_is_kept_once_and_whole(ledger: Ledger) -> None:
@@ -169,12 +169,12 @@ def test_record_that_nobody_has_is_absent(ledger: Ledger) -> None:
 
 
 def test_scripts_are_loaded_again_after_the_store_forgot_them(ledger: Ledger) -> None:
-    ledger._store.script_flush()
+    ledger.store.client.script_flush()
     assert ledger.admit(entry()).verdict is Verdict.SEND
 
 
 def test_store_that_is_down_is_an_error_of_its_own() -> None:
-    ledger = Ledger("valkey://127.0.0.1:1/0", "nobody")
+    ledger = Ledger(Store("valkey://127.0.0.1:1/0", "nobody"))
     for step in (
         lambda: ledger.admit(entry()),
         lambda: ledger.settle(entry(), State.ACCEPTED),
@@ -183,7 +183,7 @@ def test_store_that_is_down_is_an_error_of_its_own() -> None:
         lambda: ledger.request_of("a" * 32),
         lambda: ledger.bury("s", {}, ""),
         ledger.dead_letters,
-        ledger.ping,
+        ledger.store.ping,
     ):
         with pytest.raises(StoreUnavailable) as caught:
             step()
@@ -194,13 +194,13 @@ def test_store_that_is_down_is_an_error_of_its_own() -> None:
 def test_outcome_is_recorded_even_in_a_full_store(ledger: Ledger, store_server: Any) -> None:
     one = entry()
     ledger.admit(one)
-    ledger._store.config_set("maxmemory", 1)
+    ledger.store.client.config_set("maxmemory", 1)
     try:
         with pytest.raises(StoreUnavailable):
             ledger.admit(entry("another"))
         assert ledger.settle(one, State.ACCEPTED, message_id="m")
     finally:
-        ledger._store.config_set("maxmemory", 0)
+        ledger.store.client.config_set("maxmemory", 0)
     record = ledger.look(one.id)
     assert record
     assert record.state is State.ACCEPTED

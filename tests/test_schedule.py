@@ -76,7 +76,7 @@ def test_refused_email_becomes_a_dead_letter_with_its_history(runtime: Runtime, 
 def test_email_that_vanished_is_passed_over(runtime: Runtime, ses: Emulator) -> None:
     outcome = deferred(ses)
     make_due(runtime, identity(outcome))
-    runtime.ledger._store.delete(runtime.ledger._prefix + "email:" + identity(outcome))
+    runtime.ledger.store.client.delete(runtime.ledger.store.prefix + "email:" + identity(outcome))
     assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "gone": 1}
 
 

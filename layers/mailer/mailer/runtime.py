@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .config import Config
-from .ledger import Ledger
+from .ledger import Ledger, Store
 from .ses import SesClient
 from .settings import Settings
 
@@ -37,6 +37,10 @@ def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
     return Runtime(
         settings,
         Config.load(settings.config_path),
-        Ledger(settings.store_url, settings.account, rate=settings.rate, deferred_max=settings.deferred_max),
+        Ledger(
+            Store(settings.store_url, settings.account),
+            rate=settings.rate,
+            deferred_max=settings.deferred_max,
+        ),
         SesClient(settings.ses_scheme, settings.ses_host, settings.ses_region),
     )

@@ -55,7 +55,7 @@ def _get_email(email: str) -> Response[str]:
 
 @app.get("/health")
 def _get_health() -> Response[str]:
-    Runtime.current().ledger.ping()
+    Runtime.current().ledger.store.ping()
     return Response(200, "application/json", json.dumps({"status": "ok"}))
 
 
