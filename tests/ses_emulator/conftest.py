@@ -17,11 +17,15 @@ TO = "user@example.com"
 class Sdk:
     """The official SDK, pointed at an emulator."""
 
-    def __init__(self, ses: Emulator, secret_id: str = SECRET_ID, secret_key: str = SECRET_KEY, **options: Any) -> None:
+    def __init__(
+        self, ses: Emulator, secret_id: str = SECRET_ID, secret_key: str = SECRET_KEY, **options: Any
+    ) -> None:
         http = HttpProfile(protocol="http", endpoint=ses.address, reqTimeout=options.pop("timeout", 10))
         credential = Credential(secret_id, secret_key, options.pop("token", None))
         region = options.pop("region", "ap-singapore")
-        self.client = SesClient(credential, region, ClientProfile(httpProfile=http, language="en-US", **options))
+        self.client = SesClient(
+            credential, region, ClientProfile(httpProfile=http, language="en-US", **options)
+        )
 
     def call(self, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """The action's `Response`; raises TencentCloudSDKException for what the SDK takes for an error."""
@@ -38,7 +42,11 @@ class Sdk:
 
 def email(**parameters: Any) -> dict[str, Any]:
     """A valid SendEmail body with some fields replaced, or left out where they are None."""
-    content = {} if "Simple" in parameters else {"Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'}}
+    content = (
+        {}
+        if "Simple" in parameters
+        else {"Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'}}
+    )
     fields = {"FromEmailAddress": FROM, "Subject": "Hello", "Destination": [TO], **content, **parameters}
     return {name: value for name, value in fields.items() if value is not None}
 

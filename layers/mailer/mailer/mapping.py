@@ -35,14 +35,14 @@ class Mapping:
         return cls(constants, _compile_all(f"{place} map", expressions), when)
 
     def wants(self, payload: Any) -> bool:
-        """Tell whether the payload meets the condition; raises InvalidRequest where it cannot be evaluated."""
+        """Tell whether the payload meets the condition; raises InvalidRequest if it cannot be told."""
         return self.when is None or bool(_search(self.when, payload, "when"))
 
     def request(self, payload: Any, defaults: dict[str, Any] | None = None) -> EmailRequest:
         """Return the request that the payload becomes.
 
-        Raises InvalidRequest, which names the field and, where one made it, the expression. Finding nothing is
-        an error: an expression for what may be missing says so with `||`.
+        Raises InvalidRequest, which names the field and, where one made it, the expression. Finding nothing
+        is an error: an expression for what may be missing says so with `||`.
         """
         fields = _merge(self.constants, _evaluate(self.expressions, payload, ""))
         try:
