@@ -119,6 +119,7 @@ HeaderText = Annotated[str, _text(check_header_text)]
 Address = Annotated[str, _text(check_address)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
 Sender = Annotated[str, _text(check_sender)]
+Key = Annotated[HeaderText, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
@@ -181,7 +182,7 @@ class EmailRequest(_Part):
     unsubscribe: Annotated[str, BeforeValidator(_unsubscribe)] | None = None
     trigger_type: Annotated[int, BeforeValidator(_trigger_type)] | None = None
     headers: dict[str, HeaderText] = Field(default_factory=dict)
-    idempotency_key: HeaderText | None = Field(None, min_length=1, max_length=limits.MAX_KEY_CHARACTERS)
+    idempotency_key: Key | None = None
     send_at: Instant | None = None
     expires_at: Instant | None = None
     on_unknown: Literal["resend", "hold"] = "resend"
@@ -271,7 +272,7 @@ def _broken_rules(error: ValidationError) -> Iterator[tuple[Location, str]]:
         if "conflicts" in context:
             yield from context["conflicts"]
         else:
-            yield detail["loc"], _WORDING[detail["type"]].format(**context)
+            yield detail["loc"], _WORDING.get(detail["type"], "is wrong").format(**context)
 
 
 def _pointer(location: Location, document: Any) -> str:
