@@ -119,7 +119,7 @@ HeaderText = Annotated[str, _text(check_header_text)]
 Address = Annotated[str, _text(check_address)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
 Sender = Annotated[str, _text(check_sender)]
-Key = Annotated[HeaderText, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS)]
+Key = Annotated[str, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS), _text(check_header_text)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
