@@ -637,7 +637,7 @@ def test_template_data_is_as_deep_as_a_request_may_nest() -> None:
 
 
 def test_template_data_keeps_numbers_and_text_of_every_kind() -> None:
-    data = {
+    data: dict[str, Json] = {
         "big": 2**70,
         "small": -1.5e-9,
         "zero": 0,
