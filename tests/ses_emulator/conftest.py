@@ -45,7 +45,9 @@ class Sdk:
         http = HttpProfile(protocol="http", endpoint=ses.address, reqTimeout=options.pop("timeout", 10))
         credential = Credential(secret_id, secret_key, options.pop("token", None))
         region = options.pop("region", "ap-singapore")
-        self.client = SesClient(credential, region, ClientProfile(httpProfile=http, language="en-US", **options))
+        self.client = SesClient(
+            credential, region, ClientProfile(httpProfile=http, language="en-US", **options)
+        )
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
         """The action's `Response`."""
@@ -69,7 +71,7 @@ class Wire:
         self.clock = clock
 
     def headers(self, body: bytes, **changes: str | None) -> dict[str, str]:
-        """Signed headers of a SendEmail call; `changes` (`_` for `-`) come before signing, None leaves one out."""
+        """Signed headers of a SendEmail call, with some changed (`_` for `-`) or, if None, left out."""
         timestamp = int(self.clock())
         headers: dict[str, str | None] = {
             "host": self.ses.address,
@@ -107,7 +109,9 @@ class Wire:
         code: str = response["Error"]["Code"]
         return code
 
-    def request(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> Reply:
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Reply:
         """One HTTP exchange on a connection of its own."""
         connection = http.client.HTTPConnection(self.ses.settings.host, self.ses.port, timeout=10)
         with closing(connection):

@@ -42,6 +42,7 @@ def template(data: str, template_id: int = 100091) -> dict[str, Any]:
     return {"Template": {"TemplateID": template_id, "TemplateData": data}}
 
 
+SMALL = [attachment()]
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("InvalidParameterValue.EmailAddressIsNULL", {"Destination": None}),
     ("InvalidParameterValue.EmailAddressIsNULL", {"Destination": []}),
@@ -83,7 +84,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("FailedOperation.EmailContentToolarge", template(json.dumps({"code": "x" * MB}))),
     ("FailedOperation.TooManyAttachments", {"Attachments": [attachment()] * 11}),
     ("FailedOperation.AttachContentToolarge", {"Attachments": [attachment(content=b"x" * (4 * MB + 1))]}),
-    ("FailedOperation.AttachContentToolarge", {"Attachments": [attachment(content=b"x" * 2 * MB)] * 2 + [attachment()]}),
+    ("FailedOperation.AttachContentToolarge", {"Attachments": [attachment(content=b"x" * 2 * MB)] * 2 + SMALL}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("my file.txt")]}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("a/b.txt")]}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("setup.exe")]}),
@@ -106,8 +107,12 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("code", "change"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
-def test_broken_rule_is_answered_with_its_code(ses: Emulator, sdk: Sdk, code: str, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("code", "change"), REFUSED, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_broken_rule_is_answered_with_its_code(
+    ses: Emulator, sdk: Sdk, code: str, change: dict[str, Any]
+) -> None:
     with pytest.raises(TencentCloudSDKException) as caught:
         sdk.send(**change)
     assert caught.value.code == code
@@ -134,7 +139,7 @@ ACCEPTED: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("change", ACCEPTED, ids=lambda change: "-".join(change))
+@pytest.mark.parametrize("change", ACCEPTED, ids="-".join)
 def test_everything_within_the_rules_is_accepted(ses: Emulator, sdk: Sdk, change: dict[str, Any]) -> None:
     message_id = sdk.send(**change)["MessageId"]
     assert [mail.message_id for mail in ses.inbox()] == [message_id]
@@ -221,7 +226,9 @@ def test_message_id_carries_the_time_in_utc_plus_8(
 LOCAL = st.from_regex(r"[a-z0-9+_-]{1,10}(\.[a-z0-9]{1,5})?", fullmatch=True)
 DOMAIN = st.from_regex(r"[a-z][a-z0-9]{0,8}(\.[a-z]{2,6}){1,2}", fullmatch=True)
 ADDRESS = st.builds("{}@{}".format, LOCAL, DOMAIN)
-ALIAS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters=":<>"), min_size=1, max_size=20)
+ALIAS = st.text(
+    st.characters(exclude_categories=["C", "Z"], exclude_characters=":<>"), min_size=1, max_size=20
+)
 
 
 @given(ALIAS, ADDRESS)
@@ -229,7 +236,12 @@ def test_sender_is_an_address_or_an_alias_one_space_and_the_address(alias: str, 
     domain = address.rpartition("@")[2]
     assert parse_sender(address) == Sender("", address, domain)
     assert parse_sender(f"{alias} <{address}>") == Sender(alias, address, domain)
-    for wrong in (f"{alias}<{address}>", f"{alias}  <{address}>", f"{alias} <{address}> ", f"{alias} {address}"):
+    for wrong in (
+        f"{alias}<{address}>",
+        f"{alias}  <{address}>",
+        f"{alias} <{address}> ",
+        f"{alias} {address}",
+    ):
         assert parse_sender(wrong) is None
     assert parse_sender(f"{alias}: {alias} <{address}>") is None
 

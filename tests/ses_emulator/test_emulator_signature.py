@@ -17,14 +17,20 @@ if TYPE_CHECKING:
     from tests.ses_emulator.conftest import Clock, Sdk, Wire
 
 NOW = 1_700_000_000
+SCOPED = "TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request"
+ZEROS = "0" * 64
 
 
-def signed(body: bytes, secret_key: str = SECRET_KEY, signed: str = "content-type;host", **more: str) -> dict[str, str]:
+def signed(
+    body: bytes, secret_key: str = SECRET_KEY, signed: str = "content-type;host", **more: str
+) -> dict[str, str]:
     headers = {"host": "127.0.0.1:1", "content-type": "application/json", "x-tc-timestamp": str(NOW), **more}
     date = signature.utc_date(NOW)
     value = signature.sign(secret_key, headers, body, date=date, signed=signed)
     scope = f"{SECRET_ID}/{date}/ses/tc3_request"
-    headers["authorization"] = f"TC3-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature={value}"
+    headers["authorization"] = (
+        f"TC3-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature={value}"
+    )
     return headers
 
 
@@ -56,10 +62,14 @@ def test_every_signed_header_is_covered(value: str) -> None:
 def test_signature_of_a_known_request() -> None:
     # Computed step by step with hashlib for this request, independently of the module.
     body = b'{"Limit": 1}'
-    headers = {"host": "cvm.tencentcloudapi.com", "content-type": "application/json", "x-tc-timestamp": "1551113065"}
-    assert signature.sign("Gu5t9xGARNpq86cd98joQYCN3EXAMPLE", headers, body, date="2019-02-25", service="cvm") == (
-        "25f39ea186a5fa1b33faea08ae92a2db0905f5f5c92ba655593544d863f0ca1b"
-    )
+    headers = {
+        "host": "cvm.tencentcloudapi.com",
+        "content-type": "application/json",
+        "x-tc-timestamp": "1551113065",
+    }
+    assert signature.sign(
+        "Gu5t9xGARNpq86cd98joQYCN3EXAMPLE", headers, body, date="2019-02-25", service="cvm"
+    ) == ("25f39ea186a5fa1b33faea08ae92a2db0905f5f5c92ba655593544d863f0ca1b")
 
 
 def test_unsigned_payload_is_taken_when_the_header_says_so() -> None:
@@ -76,10 +86,10 @@ def test_another_secret_key_fails() -> None:
     [
         "",
         "Basic dXNlcjpwYXNz",
-        "TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request, SignedHeaders=host, Signature=00",
-        f"TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request, SignedHeaders=host, Signature={'0' * 64}",
-        f"TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request, SignedHeaders=host;content-type, Signature={'0' * 64}",
-        f"TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request, SignedHeaders=content-type;host;x-b, Signature={'0' * 64}",
+        f"{SCOPED}, SignedHeaders=content-type;host, Signature=00",
+        f"{SCOPED}, SignedHeaders=host, Signature={ZEROS}",
+        f"{SCOPED}, SignedHeaders=host;content-type, Signature={ZEROS}",
+        f"{SCOPED}, SignedHeaders=content-type;host;x-b, Signature={ZEROS}",
     ],
 )
 def test_malformed_authorization_is_named(authorization: str) -> None:
@@ -138,12 +148,15 @@ def test_sdk_sends_the_token_of_temporary_credentials(
         connect(ses).send()
 
 
-@pytest.mark.parametrize(("skew", "accepted"), [(-301, False), (-300, True), (300, True), (301, False)])
+@pytest.mark.parametrize("skew", [-300, 300])
 def test_timestamp_may_be_five_minutes_off(
-    start: Callable[..., Emulator], wires: type[Wire], clock: Clock, skew: int, accepted: bool
+    start: Callable[..., Emulator], wires: type[Wire], clock: Clock, skew: int
 ) -> None:
-    wire = wires(start(clock=clock), lambda: clock.now + skew)
-    response = wire.post()
-    assert ("MessageId" in response) is accepted
-    if not accepted:
-        assert response["Error"]["Code"] == "AuthFailure.SignatureExpire"
+    assert wires(start(clock=clock), lambda: clock.now + skew).post()["MessageId"]
+
+
+@pytest.mark.parametrize("skew", [-301, 301])
+def test_timestamp_further_off_has_expired(
+    start: Callable[..., Emulator], wires: type[Wire], clock: Clock, skew: int
+) -> None:
+    assert wires(start(clock=clock), lambda: clock.now + skew).code() == "AuthFailure.SignatureExpire"
