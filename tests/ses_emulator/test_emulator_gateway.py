@@ -38,7 +38,7 @@ MB = 1024 * 1024
     ],
 )
 def test_gateway_names_what_is_wrong(wire: Wire, headers: dict[str, str | None], code: str) -> None:
-    assert wire.code(**headers) == code
+    assert wire.code(None, **headers) == code
 
 
 def test_other_content_type_parameters_are_fine(wire: Wire) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FIELDS = {
     "sequence", "received", "received_at", "message_id", "request_id", "smtp_message_id", "from", "to", "cc",
-    "bcc", "reply_to", "header_from", "subject", "html", "text", "template", "missing_variables", "attachments",
-    "headers", "unsubscribe", "trigger_type", "raw",
+    "bcc", "reply_to", "header_from", "subject", "html", "text", "template", "missing_variables",
+    "attachments", "headers", "unsubscribe", "trigger_type", "raw",
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def template(data: str, template_id: int = 100091) -> dict[str, Any]:
     return {"Template": {"TemplateID": template_id, "TemplateData": data}}
 
 
-SMALL = [attachment()]
+BIG, SMALL = [attachment(content=b"x" * 4 * MB)], [attachment()]
 REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("InvalidParameterValue.EmailAddressIsNULL", {"Destination": None}),
     ("InvalidParameterValue.EmailAddressIsNULL", {"Destination": []}),
@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("FailedOperation.EmailContentToolarge", template(json.dumps({"code": "x" * MB}))),
     ("FailedOperation.TooManyAttachments", {"Attachments": [attachment()] * 11}),
     ("FailedOperation.AttachContentToolarge", {"Attachments": [attachment(content=b"x" * (4 * MB + 1))]}),
-    ("FailedOperation.AttachContentToolarge", {"Attachments": [attachment(content=b"x" * 2 * MB)] * 2 + SMALL}),
+    ("FailedOperation.AttachContentToolarge", {"Attachments": BIG + SMALL}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("my file.txt")]}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("a/b.txt")]}),
     ("FailedOperation.InvalidAttachName", {"Attachments": [attachment("setup.exe")]}),

@@ -34,13 +34,19 @@ def signed(
     return headers
 
 
-def verify(headers: dict[str, str], body: bytes, **tokens: str) -> None:
-    signature.verify(headers, body, credentials={SECRET_ID: SECRET_KEY}, tokens=tokens, now=NOW)
+def verify(headers: dict[str, str], body: bytes, token: str = "") -> None:
+    signature.verify(
+        headers,
+        body,
+        credentials={SECRET_ID: SECRET_KEY},
+        tokens={SECRET_ID: token} if token else {},
+        now=NOW,
+    )
 
 
-def refusal(headers: dict[str, str], body: bytes = b"{}", **tokens: str) -> str:
+def refusal(headers: dict[str, str], body: bytes = b"{}", token: str = "") -> str:
     with pytest.raises(ApiError) as caught:
-        verify(headers, body, **tokens)
+        verify(headers, body, token)
     return caught.value.code
 
 
@@ -112,10 +118,9 @@ def test_timestamp_is_needed(timestamp: str | None, code: str) -> None:
 
 
 def test_token_must_match_where_one_is_configured() -> None:
-    tokens = {SECRET_ID: "session"}
-    verify(signed(b"{}", **{"x-tc-token": "session"}), b"{}", **tokens)
-    assert refusal(signed(b"{}", **{"x-tc-token": "old"}), **tokens) == "AuthFailure.TokenFailure"
-    assert refusal(signed(b"{}"), **tokens) == "AuthFailure.TokenFailure"
+    verify(signed(b"{}", **{"x-tc-token": "session"}), b"{}", "session")
+    assert refusal(signed(b"{}", **{"x-tc-token": "old"}), token="session") == "AuthFailure.TokenFailure"
+    assert refusal(signed(b"{}"), token="session") == "AuthFailure.TokenFailure"
 
 
 def test_sdk_signs_what_the_emulator_accepts(sdk: Sdk) -> None:
