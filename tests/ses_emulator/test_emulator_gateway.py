@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 import time
 from contextlib import closing
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
     from tests.ses_emulator.conftest import Sdk, Wire
 
 MB = 1024 * 1024
+EMAIL = {
+    "FromEmailAddress": "noreply@mail.shop.example",
+    "Subject": "Hello",
+    "Destination": ["user@example.com"],
+    "Template": {"TemplateID": 100091, "TemplateData": "{}"},
+}
 
 
 @pytest.mark.parametrize(
@@ -118,12 +125,7 @@ def test_any_json_is_taken_or_refused_with_a_code(value: Any) -> None:
 
 def test_request_over_eight_megabytes_is_refused(ses: Emulator, wire: Wire) -> None:
     assert wire.code(b'{"Subject": "' + b"x" * 8 * MB + b'"}') == "MissingParameter"
-    padded = (
-        json.dumps(
-            {"FromEmailAddress": "a@b.example", "Subject": "x", "Destination": ["c@d.example"]}
-        ).encode()
-        + b" " * 8 * MB
-    )
+    padded = json.dumps(EMAIL).encode() + b" " * 8 * MB
     assert wire.code(padded) == "RequestSizeLimitExceeded"
     assert ses.inbox() == []
 
@@ -136,6 +138,15 @@ def test_gateway_refuses_over_ten_megabytes_before_anything_else(wire: Wire) -> 
 def test_body_needs_a_length(wire: Wire) -> None:
     headers = {**wire.headers(b""), "Transfer-Encoding": "chunked"}
     assert wire.request("POST", "/", b"0\r\n\r\n", headers).status == 411
+
+
+def test_client_that_leaves_within_the_body_has_sent_nothing(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
+    with wire.connect() as connection:
+        connection.sendall(wire.bytes_of(json.dumps(EMAIL).encode())[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    sdk.send()
+    assert len(ses.calls()) == len(ses.inbox()) == 1
 
 
 def test_connection_is_kept_alive(ses: Emulator, wire: Wire) -> None:
