@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from emails import API_KEY
+from local.ses_emulator import Emulator
+from local.store import EmbeddedStore
+from mailer.logs import logger
+from mailer.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+SECRET = ("AKIDtest", "test-secret")
+
+settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("fast")
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    """The address of one embedded Valkey for each test process."""
+    with EmbeddedStore() as store:
+        yield store.url
+
+
+@pytest.fixture
+def ses() -> Iterator[Emulator]:
+    with Emulator(credentials=dict([SECRET])) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, store_url: str, ses: Emulator) -> dict[str, str]:
+    """The settings of one test, in an account of its own, as variables of this process too."""
+    for name in [name for name in os.environ if name.startswith(("MAILER_", "TENCENTCLOUD_"))]:
+        monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    variables = {
+        "MAILER_STORE_URL": store_url,
+        "MAILER_SES_ENDPOINT": ses.endpoint,
+        "MAILER_SECRET_ID": SECRET[0],
+        "MAILER_SECRET_KEY": SECRET[1],
+        "MAILER_ACCOUNT": uuid.uuid4().hex,
+        "MAILER_API_KEYS": f"tests:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+@pytest.fixture
+def runtime(environment: dict[str, str]) -> Iterator[Runtime]:
+    current = Runtime.current()
+    yield current
+    current.ses.close()
+    current.ledger.store.close()
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What the process logs during the test, one JSON line each."""
+    stream = io.StringIO()
+    handler = logger().registered_handler
+    assert isinstance(handler, logging.StreamHandler)
+    monkeypatch.setattr(handler, "stream", stream)
+    return stream
