@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Sdk, Wire
+    from ses_emulator.conftest import Sdk, Wire
 
 FIELDS = {
     "event", "eventid", "email", "link", "bulkId", "timestamp", "reason", "bounceType", "username", "from",

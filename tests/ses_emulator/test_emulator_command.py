@@ -18,7 +18,7 @@ from local.ses_emulator.templates import Templates
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.ses_emulator.conftest import Sdk
+    from ses_emulator.conftest import Sdk
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Sdk, Wire
+    from ses_emulator.conftest import Sdk, Wire
 
 MESSAGE_ID = "<order-118@mail.shop.example>"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Sdk, Wire
+    from ses_emulator.conftest import Sdk, Wire
 
 MB = 1024 * 1024
 EMAIL = {

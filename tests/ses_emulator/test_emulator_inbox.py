@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Sdk, Wire
+    from ses_emulator.conftest import Sdk, Wire
 
 FIELDS = {
     "sequence", "received", "received_at", "message_id", "request_id", "smtp_message_id", "from", "to", "cc",

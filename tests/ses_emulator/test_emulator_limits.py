@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Clock, Sdk, Wire
+    from ses_emulator.conftest import Clock, Sdk, Wire
 
 LIMITED = "RequestLimitExceeded"
 

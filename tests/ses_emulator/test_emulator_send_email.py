@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Clock, Sdk
+    from ses_emulator.conftest import Clock, Sdk
 
 MB = 1024 * 1024
 

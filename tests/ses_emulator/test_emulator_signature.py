@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.ses_emulator import Emulator
-    from tests.ses_emulator.conftest import Clock, Sdk, Wire
+    from ses_emulator.conftest import Clock, Sdk, Wire
 
 NOW = 1_700_000_000
 SCOPED = "TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request"
