@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 ERRORS = Path(__file__).with_name("errors.md")
 
 _ACTIONS = {
-    Action.RETRY: "Not sent. It is tried again after the delay, in the same invocation while time is left; then "
-    "whoever brought it is told to bring it again, or the ledger keeps it.",
+    Action.RETRY: "Not sent. It is tried again after the delay, in the same invocation while time is left; "
+    "then whoever brought it is told to bring it again, or the ledger keeps it.",
     Action.DEFER: "Not sent. The ledger keeps it, and the sweep sends it after the delay.",
     Action.REJECT: "Not sent, and never will be like this: the request is wrong.",
-    Action.SUPPRESS: "Not sent. If the email had one recipient, that address gets no mail for the delay, or from "
-    "this sender's domain for good where there is none.",
+    Action.SUPPRESS: "Not sent. If the email had one recipient, that address gets no mail for the delay, or "
+    "none from this sender's domain for good.",
     Action.HALT: "Not sent, and nothing of this scope can be. Calls stop; after the delay one email probes "
     "whether it is over.",
-    Action.RECONCILE: "It may have been sent. The record is `unknown`, and nothing goes out again before that is "
-    "found out.",
+    Action.RECONCILE: "It may have been sent. The record is `unknown`, and nothing goes out again before "
+    "that is found out.",
 }
 _HEADER = ("code", "action", "scope", "delay", "surely not sent", "why", "what to do")
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -30,24 +30,25 @@ _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 def errors_page() -> str:
     """Return the page about every code, as Markdown."""
+    actions = ((f"`{action.value}`", text) for action, text in _ACTIONS.items())
     lines = [
         "# Errors and what Mailer does about them",
         "",
         "Generated from [`actions.py`](../layers/mailer/mailer/actions.py) by `make docs`.",
         "",
-        "Every way in which a SendEmail call can fail has one line here. Its action decides what becomes of the",
-        "email:",
+        "Every way in which a SendEmail call can fail has one line here. Its action decides what becomes of",
+        "the email:",
         "",
-        *_table(
-            ("action", "what happens"), ((f"`{action.value}`", text) for action, text in _ACTIONS.items())
-        ),
+        *_table(("action", "what happens"), actions),
         "",
-        "*Surely not sent* is what sending again rests on: without it an email is only ever reconciled. A code",
-        "without a line follows its longest known prefix (`FailedOperation.Other` follows `FailedOperation`);",
+        "*Surely not sent* is what sending again rests on: without it an email is only ever reconciled. A",
+        "code without a line follows its longest known prefix (`FailedOperation.Other` follows",
+        "`FailedOperation`);",
         f"where there is none, it is `{UNLISTED.action.value}`, and the log says that the code is unlisted.",
     ]
     for title, rules in GROUPS.items():
-        lines += ["", f"## {title}", "", *_table(_HEADER, (_row(code, rule) for code, rule in rules.items()))]
+        table = _table(_HEADER, (_row(code, rule) for code, rule in rules.items()))
+        lines += ["", f"## {title}", "", *table]
     lines += [
         "",
         "## Constants of the SDK that belong to other actions of SES",
@@ -69,7 +70,7 @@ def delay_text(action: Action, seconds: int | None) -> str:
 
 
 def _row(code: str, rule: Rule) -> tuple[str, ...]:
-    calls = {0: "", 1: ", after one more try"}[rule.retries]
+    calls = f", after {rule.retries} more try" if rule.retries else ""
     return (
         f"`{code}`",
         f"`{rule.action.value}`{calls}",

@@ -207,7 +207,7 @@ def test_an_attachment_that_is_no_base64_is_refused(content: str) -> None:
     ],
 )
 @pytest.mark.parametrize("field", ["from", "header_from"])
-def test_an_alias_has_one_space_behind_it_and_no_colon(field: str, sender: str, right: bool) -> None:  # noqa: FBT001
+def test_an_alias_has_one_space_behind_it_and_no_colon(field: str, sender: str, right: object) -> None:
     document = {**EMAIL, field: sender}
     if right:
         assert EmailRequest.parse(document).document()[field] == sender
