@@ -13,8 +13,8 @@ def compile_tree(tree: Path, interpreter: Path, code_folder: str) -> None:
     """Write ``__pycache__`` for every module below ``tree``, as if the tree lay in ``code_folder``.
 
     Unchecked-hash (PEP 552), because the fixed dates of a zip would make any other bytecode look stale. The
-    bytes depend on the sources and the interpreter alone: one process, sorted files, one hash seed, no path of
-    the build. Raises CalledProcessError when a module does not compile.
+    bytes depend on the sources and the interpreter alone: one process, sorted files, one hash seed, no path
+    of the build. Raises CalledProcessError when a module does not compile.
     """
     command = [
         str(interpreter),

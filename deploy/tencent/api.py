@@ -23,7 +23,7 @@ KEY = ("TENCENTCLOUD_SECRET_ID", "TENCENTCLOUD_SECRET_KEY")
 CONNECTION_SECONDS = 120  # one call may carry a zip of 50 MB
 ATTEMPTS = 6
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
-POLL_SECONDS, POLLS = 2.0, 90
+FIRST_POLL, LONGEST_POLL, POLLS = 0.1, 2.0, 90  # three minutes in all
 PAGE = 100
 THROTTLED = "RequestLimitExceeded"
 READS = (
@@ -173,11 +173,13 @@ class Scf:
 
     def _poll(self, read: Callable[[], Json | None]) -> Json | None:
         """Read until what is read is settled, or gone; after the last poll, what was read then."""
+        pause = FIRST_POLL
         for _ in range(POLLS):
             state = read()
             if state is None or state["Status"] not in PASSING:
                 return state
-            self._pause(POLL_SECONDS)
+            self._pause(pause)
+            pause = min(2 * pause, LONGEST_POLL)
         return read()
 
 

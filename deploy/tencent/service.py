@@ -61,7 +61,7 @@ Timeout = Annotated[int, Field(ge=1, le=900)]
 class Part(BaseModel):
     """Every part is frozen and knows all its fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
 class Package(Part):
@@ -222,6 +222,14 @@ class Provider(Part):
     vpc: Vpc = Vpc()
     logs: Logs = Logs()
     initTimeout: Annotated[int, Field(ge=3, le=300)] = 65  # noqa: N815 - the Serverless file's own word
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Provider:
+        if "MAILER_STORE_URL" not in self.environment:
+            raise ValueError("MAILER_STORE_URL is not set: without its store the mailer sends nothing")
+        if not self.role and not {"MAILER_SECRET_ID", "MAILER_SECRET_KEY"} <= self.environment.keys():
+            raise ValueError("give the parameter role, or set MAILER_SECRET_ID and MAILER_SECRET_KEY")
+        return self
 
     @field_validator("environment")
     @classmethod

@@ -445,6 +445,8 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "function name": ("functions__http__name", "mailer-", "pattern"),
     "handler": ("functions__http__handler", "handler", "pattern"),
     "layer name": ("layers__mailer__name", "-layer", "pattern"),
+    "no store": ("provider__environment", {"MAILER_STORE_URL": ""}, "MAILER_STORE_URL is not set"),
+    "no way to sign": ("provider__role", "", "MAILER_SECRET_ID"),
     "runtime": ("provider__runtime", "Python3.12", "Python3.10"),
     "missing zip": ("functions__http__package__artifact", "nowhere.zip", "make build"),
     "half a VPC": ("provider__vpc", {"id": "vpc-1"}, "needs its subnet"),
@@ -504,9 +506,10 @@ class TestConfiguration:
         assert set(caught.value.problems) == {"functions.http.timeout", "functions.queue.memorySize"}
 
     def test_empty_variable_is_not_set(self, scf: FakeScf, document: Json) -> None:
-        deploy(edited(document, provider__environment={"MAILER_API_KEYS": "", "MAILER_RATE": "20"}))
+        document["provider"]["environment"]["MAILER_API_KEYS"] = ""
+        deploy(document)
         keys = [variable["Key"] for variable in scf.functions["mailer-test-http"]["Environment"]["Variables"]]
-        assert keys == ["MAILER_RATE"]
+        assert keys == ["MAILER_RATE", "MAILER_STORE_URL"]
 
 
 class TestFake:
@@ -549,7 +552,7 @@ class TestCommandLine:
         path.write_text(json.dumps(document))  # JSON is YAML
         for name, value in CREDENTIALS.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr("deploy.tencent.api.POLL_SECONDS", 0)
+        monkeypatch.setattr("deploy.tencent.api.FIRST_POLL", 0)
 
         def run(*arguments: str) -> tuple[int, str]:
             code = main([*arguments, "--config", str(path)])
