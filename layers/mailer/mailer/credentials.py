@@ -1,0 +1,35 @@
+"""Where the API key comes from; read anew for every call, since a role's key changes in a warm process."""
+
+from __future__ import annotations
+
+import os
+
+from .errors import ConfigurationError
+
+_SOURCES = (
+    ("TENCENTCLOUD_SECRETID", "TENCENTCLOUD_SECRETKEY", "TENCENTCLOUD_SESSIONTOKEN"),  # SCF's execution role
+    ("MAILER_SECRET_ID", "MAILER_SECRET_KEY", "MAILER_SECRET_TOKEN"),
+)
+
+
+class NoCredentials(ConfigurationError):
+    """The environment holds neither an execution role's key nor one of Mailer's own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "MAILER_SECRET_ID", "is not set with MAILER_SECRET_KEY, and there is no execution role"
+        )
+
+
+class EnvironmentCredential:
+    """The credential object that the SDK asks before it signs a request."""
+
+    def get_credential_info(self) -> tuple[str, str, str | None]:
+        """Return (secret id, secret key, token or None) as the environment has them now.
+
+        Raises NoCredentials.
+        """
+        for secret_id, secret_key, token in _SOURCES:
+            if os.environ.get(secret_id) and os.environ.get(secret_key):
+                return os.environ[secret_id].strip(), os.environ[secret_key].strip(), os.environ.get(token)
+        raise NoCredentials

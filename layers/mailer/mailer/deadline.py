@@ -1,0 +1,28 @@
+"""How long an invocation may still take, on either cloud."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+RESERVE = 0.5  # seconds kept back to settle and to answer
+
+
+class Deadline:
+    """The moment by which an invocation must have answered."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @classmethod
+    def of(cls, context: Any) -> Deadline:
+        """Return the deadline that the platform's context gives: Lambda's object or SCF's dict."""
+        if isinstance(context, dict):
+            milliseconds = context.get("time_limit_in_ms", 3000)
+        else:
+            milliseconds = context.get_remaining_time_in_millis()
+        return cls(float(milliseconds) / 1000 - RESERVE)
+
+    def left(self) -> float:
+        """Return the seconds left, down to 0."""
+        return max(0.0, self._end - time.monotonic())

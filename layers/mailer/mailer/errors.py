@@ -1,0 +1,87 @@
+"""What can go wrong, as types that tell a caller what to do.
+
+    MailerError
+    ├── ConfigurationError     a setting is missing or wrong: names it
+    ├── InvalidRequest         the input breaks rules: lists every field and rule
+    │   └── UnknownEvent       no trigger of this function has that shape
+    ├── StoreUnavailable       the ledger did not answer: nothing is sent without it
+    └── SesFailure             a SendEmail call did not end in an acceptance
+
+Each carries `code` (stable, for programs), `retryable` and `retry_after` (seconds, or None).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MailerError(Exception):
+    """Base of every error that Mailer raises."""
+
+    code = "MailerError"
+    retryable = False
+    retry_after: int | None = None
+
+
+class ConfigurationError(MailerError):
+    """A setting is missing or wrong; `setting` names the variable, or the table and key of mailer.toml."""
+
+    code = "ConfigurationError"
+
+    def __init__(self, setting: str, rule: str) -> None:
+        super().__init__(f"{setting}: {rule}")
+        self.setting = setting
+        self.rule = rule
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One broken rule: `pointer` is an RFC 6901 JSON pointer into the input, `detail` the rule."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidRequest(MailerError):
+    """The input breaks at least one rule; `errors` lists all that were found."""
+
+    code = "InvalidRequest"
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(f"{error.pointer or '/'}: {error.detail}" for error in self.errors))
+
+    @classmethod
+    def at(cls, pointer: str, detail: str) -> InvalidRequest:
+        """Return the error for a single broken rule."""
+        return cls([FieldError(pointer, detail)])
+
+
+class UnknownEvent(InvalidRequest):
+    """The event has the shape of no trigger that the function understands."""
+
+    code = "UnknownEvent"
+
+
+class StoreUnavailable(MailerError):
+    """The ledger's store did not answer, so nothing may be sent."""
+
+    code = "StoreUnavailable"
+    retryable = True
+    retry_after = 5
+
+
+class SesFailure(MailerError):
+    """A SendEmail call that did not end in an acceptance; `code` is the API's or one of `transport`'s.
+
+    `request_id` is the API's RequestId where the answer had one.
+    """
+
+    def __init__(self, code: str, request_id: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.request_id = request_id

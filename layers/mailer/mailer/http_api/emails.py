@@ -1,0 +1,123 @@
+"""`POST /emails` and `GET /emails/{id}`."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from aws_lambda_powertools.event_handler import Response
+
+from mailer.errors import InvalidRequest
+from mailer.identity import ID_CHARACTERS
+from mailer.limits import MAX_KEY_CHARACTERS
+from mailer.outcome import Disposition, Outcome
+
+from .problems import outcome_problem, problem
+
+if TYPE_CHECKING:
+    from mailer.deadline import Deadline
+    from mailer.record import Record
+    from mailer.runtime import Runtime
+    from mailer.triggers.http_events import HttpRequest
+
+STATUS = {
+    Disposition.ACCEPTED: 200,
+    Disposition.KEPT: 202,
+    Disposition.REFUSED: 422,
+    Disposition.NOT_SENT: 503,
+    Disposition.HALTED: 503,
+    Disposition.IN_FLIGHT: 409,
+    Disposition.KEY_REUSED: 422,
+}
+_QUOTED_KEY = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_PLAIN_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def post_email(request: HttpRequest, trigger: str, deadline: Deadline, runtime: Runtime) -> Response[str]:
+    """Send the email in the request's body; raises InvalidRequest and StoreUnavailable."""
+    from mailer.delivery import deliver
+    from mailer.request import EmailRequest
+
+    key = idempotency_key(request.headers.get("idempotency-key"))
+    email = EmailRequest.parse(request.body, runtime.config.defaults)
+    if key and email.idempotency_key and key != email.idempotency_key:
+        raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
+    return answer(deliver(email, key=key, trigger=trigger, deadline=deadline, runtime=runtime))
+
+
+def get_email(name: str, runtime: Runtime) -> Response[str]:
+    """Return what the ledger knows of one email, named by its id with or without the domain."""
+    name = unquote(name)
+    identity, _, domain = name.partition("@")
+    record = runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
+    if record is None or (domain and record.smtp_message_id != name):
+        return problem(404, "NotFound", "no email has this id")
+    return Response(200, "application/json", json.dumps(describe(record)))
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """Return the key in an Idempotency-Key header: a structured-field string, or plain text.
+
+    Source: draft-ietf-httpapi-idempotency-key-header, RFC 8941 §3.3.3. Raises InvalidRequest.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    if match := _QUOTED_KEY.fullmatch(text):
+        text = re.sub(r'\\(["\\])', r"\1", match[1])
+    if not _PLAIN_KEY.fullmatch(text) or len(text) > MAX_KEY_CHARACTERS:
+        raise InvalidRequest.at(
+            "", f"the header Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable ASCII characters"
+        )
+    return text
+
+
+def answer(outcome: Outcome) -> Response[str]:
+    """Return the HTTP answer for what became of an email."""
+    status = STATUS[outcome.disposition]
+    if status >= 400:  # noqa: PLR2004 - where HTTP's errors begin
+        return outcome_problem(status, outcome)
+    headers = {"Location": f"/emails/{outcome.id}"}
+    if outcome.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return Response(status, "application/json", json.dumps(receipt(outcome)), headers)
+
+
+def receipt(outcome: Outcome) -> dict[str, Any]:
+    """Return the body that answers a send."""
+    return {
+        "id": outcome.id,
+        "state": outcome.state.value,
+        "message_id": outcome.message_id,
+        "request_id": outcome.request_id,
+        "replayed": outcome.replayed,
+    }
+
+
+def describe(record: Record) -> dict[str, Any]:
+    """Return a record as JSON: states, codes and times, and nothing of what was sent to whom."""
+    return {
+        "id": record.smtp_message_id,
+        "state": record.state.value,
+        "code": record.code,
+        "message_id": record.message_id,
+        "request_id": record.request_id,
+        "attempts": record.attempts,
+        "created_at": _time(record.created_at),
+        "updated_at": _time(record.updated_at),
+        "due_at": _time(record.due_at),
+        "history": [
+            {name: _time(value) if name.endswith("at") else value for name, value in note.items()}
+            for note in record.history
+        ],
+    }
+
+
+def _time(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

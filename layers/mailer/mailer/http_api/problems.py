@@ -1,0 +1,91 @@
+"""Refusals as RFC 9457 `application/problem+json`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from mailer.outcome import Disposition
+
+if TYPE_CHECKING:
+    from mailer.errors import MailerError
+    from mailer.outcome import Outcome
+
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_STATUS = {
+    "InvalidRequest": 422,
+    "UnknownEvent": 400,
+    "StoreUnavailable": 503,
+    "ConfigurationError": 503,
+}
+_RETRYABLE = frozenset({Disposition.NOT_SENT, Disposition.HALTED, Disposition.IN_FLIGHT})
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    *,
+    retryable: bool = False,
+    retry_after: float | None = None,
+    headers: dict[str, str] | None = None,
+    **members: Any,
+) -> Response[str]:
+    """Return the problem answer; `retry_after` is in seconds."""
+    body = {
+        "type": "about:blank",
+        "title": TITLES[status],
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "retryable": retryable,
+        **{name: value for name, value in members.items() if value is not None},
+    }
+    headers = dict(headers or {})
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return Response(status, "application/problem+json", json.dumps(body), headers)
+
+
+def error_problem(error: MailerError) -> Response[str]:
+    """Return the problem answer for an error that stopped a request before it became an email."""
+    errors = [{"pointer": one.pointer, "detail": one.detail} for one in getattr(error, "errors", ())]
+    return problem(
+        _STATUS.get(error.code, 500),
+        error.code,
+        str(error),
+        retryable=error.retryable,
+        retry_after=error.retry_after,
+        errors=errors or None,
+    )
+
+
+def outcome_problem(status: int, outcome: Outcome) -> Response[str]:
+    """Return the problem answer for an email that was not taken."""
+    detail = outcome.detail or f"the email is {outcome.state.value}"
+    pointed = [{"pointer": outcome.pointer, "detail": detail}] if outcome.pointer else None
+    retryable = outcome.disposition in _RETRYABLE
+    return problem(
+        status,
+        outcome.code or outcome.disposition.value,
+        detail,
+        retryable=retryable,
+        retry_after=outcome.retry_after if retryable else None,
+        action=outcome.action.value if outcome.action else None,
+        id=outcome.id,
+        state=outcome.state.value,
+        request_id=outcome.request_id,
+        errors=pointed,
+    )

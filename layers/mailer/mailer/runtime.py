@@ -1,0 +1,46 @@
+"""What one process holds on to: its settings, its configuration, one ledger and one SES client."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .config import Config
+from .ledger import Ledger, Store
+from .ses import SesClient
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The parts that every delivery of a process shares."""
+
+    settings: Settings
+    config: Config
+    ledger: Ledger
+    ses: SesClient
+
+    @classmethod
+    def current(cls) -> Runtime:
+        """Return the runtime for the environment as it is now; raises ConfigurationError.
+
+        It is built once and again only when a `MAILER_…` variable has changed.
+        """
+        names = sorted(name for name in os.environ if name.startswith("MAILER_"))
+        return _build(tuple((name, os.environ[name]) for name in names))
+
+
+@lru_cache(maxsize=1)
+def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
+    settings = Settings.from_environment(dict(environment))
+    return Runtime(
+        settings,
+        Config.load(settings.config_path),
+        Ledger(
+            Store(settings.store_url, settings.account),
+            rate=settings.rate,
+            deferred_max=settings.deferred_max,
+        ),
+        SesClient(settings.ses_scheme, settings.ses_host, settings.ses_region),
+    )

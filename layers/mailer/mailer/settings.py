@@ -1,0 +1,103 @@
+"""The settings that the environment gives, checked once; every refusal names its variable."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the `MAILER_…` variables say; times are in seconds.
+
+    `api_keys` maps the SHA-256 of each key, in hex, to its name. `ses_scheme` is `http` for the emulator.
+    """
+
+    store_url: str
+    ses_scheme: str
+    ses_host: str
+    ses_region: str
+    account: str
+    rate: int
+    unknown_grace: int
+    deferred_max: int
+    config_path: str | None
+    callback_token: str | None
+    api_keys: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings in `environment`; raises ConfigurationError."""
+        scheme, host = _endpoint(environment.get("MAILER_SES_ENDPOINT", "ses.intl.tencentcloudapi.com"))
+        return cls(
+            store_url=_store_url(environment.get("MAILER_STORE_URL", "")),
+            ses_scheme=scheme,
+            ses_host=host,
+            ses_region=environment.get("MAILER_SES_REGION", "ap-singapore"),
+            account=_account(environment.get("MAILER_ACCOUNT", "default")),
+            rate=_number(environment, "MAILER_RATE", 20, 1, 1000),
+            unknown_grace=_number(environment, "MAILER_UNKNOWN_GRACE", 900, 1, 86_400),
+            deferred_max=_number(environment, "MAILER_DEFERRED_MAX", 10_000, 0, 10_000_000),
+            config_path=environment.get("MAILER_CONFIG") or None,
+            callback_token=environment.get("MAILER_CALLBACK_TOKEN") or None,
+            api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
+        )
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        raise ConfigurationError(name, f"must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def _store_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"} or not (
+        parts.hostname or parts.path
+    ):
+        raise ConfigurationError(
+            "MAILER_STORE_URL",
+            "must be a URL such as rediss://user:password@host:6379/0",
+        )
+    return text
+
+
+def _endpoint(text: str) -> tuple[str, str]:
+    scheme, separator, host = text.rpartition("://")
+    if (separator and scheme not in {"http", "https"}) or not _HOST.fullmatch(host):
+        raise ConfigurationError(
+            "MAILER_SES_ENDPOINT", "must be a host, or a URL such as http://127.0.0.1:8080"
+        )
+    return scheme or "https", host
+
+
+def _account(text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise ConfigurationError(
+            "MAILER_ACCOUNT", "must be 1 to 64 letters, digits, dots, dashes or underscores"
+        )
+    return text
+
+
+def _api_keys(text: str) -> dict[str, str]:
+    keys = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, separator, digest = entry.partition(":")
+        if not (name and separator and _HASH.fullmatch(digest.lower())):
+            raise ConfigurationError(
+                "MAILER_API_KEYS", 'must be "name:sha256,…", each key as its SHA-256 in 64 hex digits'
+            )
+        keys[digest.lower()] = name
+    return keys

@@ -1,0 +1,231 @@
+"""The demo: every sample event through its function, then what happens when things go wrong.
+
+It runs wholly on this machine and checks itself: it ends with status 1 where anything is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from contextlib import suppress
+from copy import deepcopy
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .events import sample_event, sample_events
+from .world import LocalWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .events import SampleEvent
+
+EVENTS = sample_events()
+COLUMNS = {
+    "Event": max(len(event.name) for event in EVENTS),
+    "Trigger": 15,
+    "Answer": 18,
+    "State": 8,
+    "Id": 9,
+    "Code": 0,
+}
+EMAIL = {
+    "from": "Shop <noreply@mail.shop.example>",
+    "subject": "Your receipt",
+    "template": {"id": 100093, "data": {"name": "Mia", "message": "thank you for order 1010."}},
+}
+# What the sample events do, where that is not simply status 200 and an accepted email.
+EXPECTED = {
+    "aws/queue-sqs.json": ("2 done, 1 returned", ["-", "accepted", "accepted"]),
+    "aws/schedule-eventbridge.json": ("sweep: nothing due", ["-"]),
+    "tencent/http-function-url-get-health.json": ("200", ["-"]),
+    "tencent/queue-ckafka.json": ("3 done", ["accepted", "accepted", "refused"]),
+    "tencent/schedule-timer.json": ("sweep: nothing due", ["-"]),
+}
+SCF_DEFAULT_TIMEOUT = 3.0
+PATIENCE = 30.0
+
+
+class NotAsItShouldBe(Exception):
+    """The demo saw something else than it promises to show."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
+    parser.add_argument("--logs", type=Path, default=Path("build/demo"), help="where the functions' logs go")
+    logs = parser.parse_args(arguments).logs
+    try:
+        with LocalWorld(logs) as world:
+            _run(world)
+            _finish(world)
+    except NotAsItShouldBe as error:
+        print(f"\nNot as it should be: {error}\nThe functions' logs are in {logs}/", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _run(world: LocalWorld) -> None:
+    print(
+        "Mailer turns events into email. Here AWS Lambda, Tencent Cloud SCF and Tencent Cloud SES are local:"
+    )
+    print(f"nothing leaves this machine. Inbox: {world.ses.endpoint}   Logs: {world.logs}/\n")
+    _print_row(COLUMNS)
+    for event in EVENTS:
+        _show(world, event)
+    _same_event_twice(world)
+    _answer_lost(world)
+    _put_off(world)
+
+
+def _finish(world: LocalWorld) -> None:
+    stats = world.ses.stats()
+    _check(stats["duplicates"] == 0, f"{stats['duplicates']} emails were sent twice")
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(stats["outcomes"].items()))
+    print(f"\n{stats['calls']} calls of SES: {outcomes}. No email was sent twice.")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        print(f"Look at the inbox: {world.ses.endpoint}   (Enter ends the demo)")
+        with suppress(EOFError, KeyboardInterrupt):
+            input()
+        return
+    print(f"{stats['accepted']} emails in the inbox:")
+    for mail in world.ses.inbox():
+        print(f"  {mail.subject:<24}  {', '.join(mail.to)}")
+
+
+def _show(world: LocalWorld, event: SampleEvent) -> None:
+    """Run one sample event, print its rows and compare them with what is expected."""
+    payload, lines = _invoke(world, event.cloud, event.function, event.payload)
+    answer = _answer(event.function, event.payload, payload)
+    outcomes = [line for line in lines if "trigger" in line] or [_body(payload)]
+    left = [event.name, outcomes[0].get("trigger", "-"), answer]
+    for outcome in outcomes:
+        email, state = outcome.get("id", ""), outcome.get("state", "-")
+        _print_row([*left, state, f"{email[:8]}…" if email else "-", outcome.get("code") or "-"])
+        left = ["", "", ""]
+        _check(state != "accepted" or world.ses.acceptances(email) == 1, f"{email} is not in the inbox once")
+    found = (answer, sorted(outcome.get("state", "-") for outcome in outcomes))
+    expected = EXPECTED.get(event.name, ("200", ["accepted"]))
+    _check(found == expected, f"{event.name} gave {found}, not {expected}")
+
+
+def _same_event_twice(world: LocalWorld) -> None:
+    event = sample_event("aws/http-api-gateway-v1.json")
+    print(f"\nThe same event twice ({event.name})")
+    answer, _ = _invoke(world, event.cloud, event.function, event.payload)
+    replayed, count = _replayed(answer), len(world.ses.inbox(smtp_message_id=_body(answer)["id"]))
+    print(f"  {answer['statusCode']}, Idempotent-Replayed: {replayed}; emails in the inbox: {count}")
+    _check(replayed == "true" and count == 1, "the second event was not answered from the first")
+
+
+def _answer_lost(world: LocalWorld) -> None:
+    print("\nSES takes an email, but its answer is lost on the way")
+    for attempt, expected in (("first", "false"), ("again", "true")):
+        answer = _post(world, "answer-lost", to="answer-lost@fault.example")
+        body, replayed = _body(answer), _replayed(answer)
+        calls = sum(call.smtp_message_id == f"<{body['id']}>" for call in world.ses.calls())
+        status = answer["statusCode"]
+        print(
+            f"  {attempt}: {status} {body['state']}, Idempotent-Replayed: {replayed}; calls of SES: {calls}"
+        )
+        _check(
+            (status, body["state"], replayed, calls) == (202, "unknown", expected, 1),
+            "an email whose outcome is unknown was not left alone",
+        )
+
+
+def _put_off(world: LocalWorld) -> None:
+    print("\nEmails that cannot go out yet, and the sweep that sends them")
+    due = datetime.now(timezone.utc) + timedelta(seconds=3)
+    scheduled = _body(_post(world, "later", to="ned@customer.example", send_at=due.isoformat()))
+    print(f"  for later (send_at): {scheduled['state']}")
+    deferred = _overload(world)
+    print(f"  while SES answers RequestLimitExceeded and the function's time is up: {deferred['state']}")
+    _check(
+        (scheduled["state"], deferred["state"]) == ("scheduled", "deferred"), "the ledger did not keep them"
+    )
+    emails = (scheduled["id"], deferred["id"])
+    give_up = time.monotonic() + PATIENCE
+    while not all(world.ses.acceptances(email) for email in emails):
+        _check(time.monotonic() < give_up, "the sweep did not send what was due")
+        _invoke(world, "tencent", "schedule", sample_event("tencent/schedule-timer.json").payload)
+        time.sleep(0.2)
+    states = [_body(_get(world, email))["state"] for email in emails]
+    print(f"  after the sweep: {', '.join(states)}")
+    _check(states == ["accepted", "accepted"], "what the sweep sent was not recorded")
+    (mail,) = world.ses.inbox(smtp_message_id=scheduled["id"])
+    _check(mail.received >= due.timestamp(), "the scheduled email was sent before its time")
+
+
+def _overload(world: LocalWorld) -> dict[str, Any]:
+    """Send a record to a function with SCF's short default timeout, while SES turns requests away."""
+    event = deepcopy(sample_event("tencent/queue-ckafka.json").payload)
+    record = event["Records"][-1]
+    record["Ckafka"]["offset"] += 1
+    record["Ckafka"]["msgBody"] = json.dumps({**EMAIL, "to": "RequestLimitExceeded+once@fault.example"})
+    function = world.functions["tencent", "queue"]
+    usual, function.timeout = function.timeout, SCF_DEFAULT_TIMEOUT
+    _, lines = _invoke(world, "tencent", "queue", {"Records": [record]})
+    function.timeout = usual
+    (outcome,) = (line for line in lines if "id" in line)
+    return outcome
+
+
+def _invoke(world: LocalWorld, cloud: str, function: str, event: Any) -> tuple[Any, list[dict[str, Any]]]:
+    """Return what the function answered, and what it logged."""
+    invocation, lines = world.invoke(cloud, function, event)
+    _check(not invocation.failed, f"{cloud}/{function} failed: {invocation.payload}")
+    return invocation.payload, lines
+
+
+def _post(world: LocalWorld, key: str, **fields: Any) -> Any:
+    event = deepcopy(sample_event("aws/http-api-gateway-v2.json").payload)
+    event["headers"]["idempotency-key"] = key
+    event["body"] = json.dumps({**EMAIL, **fields})
+    return _invoke(world, "aws", "http", event)[0]
+
+
+def _get(world: LocalWorld, email: str) -> Any:
+    event = deepcopy(sample_event("aws/http-api-gateway-v2-get-email.json").payload)
+    event["rawPath"] = event["requestContext"]["http"]["path"] = f"/emails/{email}"
+    return _invoke(world, "aws", "http", event)[0]
+
+
+def _answer(function: str, event: Any, payload: Any) -> str:
+    """Say in a few words what the function answered to its platform."""
+    if function == "http":
+        return str(payload["statusCode"])
+    if function == "schedule":
+        counts = ", ".join(f"{count} {state}" for state, count in payload.items() if state != "job")
+        return f"{payload['job']}: {counts or 'nothing due'}"
+    returned = len(payload.get("batchItemFailures", ()))
+    done = f"{len(event['Records']) - returned} done"
+    return f"{done}, {returned} returned" if returned else done
+
+
+def _body(payload: Any) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(payload["body"])
+    return body
+
+
+def _replayed(answer: Any) -> str:
+    return str(answer["headers"].get("Idempotent-Replayed", "false"))
+
+
+def _print_row(cells: Iterable[str]) -> None:
+    row = "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True))
+    print(row.rstrip(), flush=True)
+
+
+def _check(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - it reads as the statement that it checks
+    if not holds:
+        raise NotAsItShouldBe(otherwise)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

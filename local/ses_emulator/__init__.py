@@ -1,0 +1,8 @@
+"""A faithful local Tencent Cloud SES: anyone who uses its SDK can point it here (docs/ses-emulator.md)."""
+
+from .emulator import Emulator
+from .mailbox import Call, Mail
+from .settings import SECRET_ID, SECRET_KEY, Settings
+from .templates import Template
+
+__all__ = ["SECRET_ID", "SECRET_KEY", "Call", "Emulator", "Mail", "Settings", "Template"]

@@ -1,0 +1,127 @@
+"""The HTTP/1.1 server: keep-alive, one send per answer, and raw control of the socket for faults."""
+
+import contextlib
+import re
+import selectors
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from .answer import Answer, Ending, json_answer
+from .api import GATEWAY_MAX, Request
+
+DRAIN_MAX = 64 * 1024 * 1024
+IDLE_SECONDS = 75
+SHUTDOWN_SECONDS = 5
+_LENGTH = re.compile(r"[0-9]{1,12}")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+Respond = Callable[[Request], Answer]
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """A thread per connection; `respond` gives the answer to each request."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(
+        self, host: str, port: int, respond: Respond, clock: Callable[[], float], slow: float
+    ) -> None:
+        self.respond = respond
+        self.clock = clock
+        self.slow_seconds = slow
+        self._open: set[socket.socket] = set()
+        self._changed = threading.Condition()
+        super().__init__((host, port), _Connection)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for one connection, which `close` knows from here on."""
+        with self._changed:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._changed:
+                self._open.discard(request)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop accepting, end every connection, and wait for their threads."""
+        self.shutdown()
+        self.server_close()
+        with self._changed:
+            for connection in self._open:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._changed.wait_for(lambda: not self._open, SHUTDOWN_SECONDS)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    disable_nagle_algorithm = True
+
+    def handle(self) -> None:
+        """Serve requests until either side ends the connection."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            super().handle()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: what happened is in the records of calls."""
+
+    def _serve(self) -> None:
+        arrived = self.server.clock()
+        length = self.headers.get("Content-Length", "0")
+        if not _LENGTH.fullmatch(length) or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+            self._send(json_answer({"error": "send a body with Content-Length"}, 411))
+            return
+        size = int(length)
+        body = self._read_body(size)
+        if body is None:
+            self.close_connection = True
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self.server.respond(Request(self.command, self.path, headers, body, size, arrived)))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 -- the base class's names
+
+    def _read_body(self, size: int) -> bytes | None:
+        """The body, b"" for one over the gateway's limit, None when the client left before its end."""
+        if size <= GATEWAY_MAX:
+            body = self.rfile.read(size)
+            return body if len(body) == size else None
+        # Unread bytes would turn the close into a reset, and the client would not see the answer.
+        self.close_connection = True
+        left = min(size, DRAIN_MAX)
+        while left and (chunk := self.rfile.read(min(left, 1 << 20))):
+            left -= len(chunk)
+        return b""
+
+    def _send(self, answer: Answer) -> None:
+        if answer.ending is not Ending.COMPLETE:
+            self.close_connection = True
+        if answer.ending is Ending.HANG:
+            self._wait_for_client()
+        elif answer.ending is Ending.RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            # Closing the descriptor itself: the server's orderly shutdown would send a FIN before the RST.
+            socket.close(self.connection.detach())
+        elif answer.ending is not Ending.CLOSE:
+            self.wfile.write(answer.encode(close=self.close_connection))
+
+    def _wait_for_client(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            selector.select(self.server.slow_seconds)

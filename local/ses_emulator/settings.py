@@ -1,0 +1,50 @@
+"""What can be chosen about an emulator; every field is a keyword of `Emulator` as well."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECRET_ID = "AKIDlocalemulator"  # noqa: S105 -- the name of that key
+SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- documented; it opens nothing but an emulator
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The account that the emulator plays; for every limit, 0 means no limit.
+
+    `rate` and `status_rate` are requests per second of SendEmail and GetSendEmailStatus, `recipient_hourly`
+    emails per recipient and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps
+    a SecretId to its SecretKey, `tokens` a SecretId to the X-TC-Token that it must come with. A sender domain
+    is verified if it is in `verified_domains`, or, where that is empty, if it is not in `unverified_domains`.
+    `status_lag` is how many seconds an email stays invisible to GetSendEmailStatus, `slow_seconds` how long
+    a slow fault hangs at most, `callback` the URL for SES's event callbacks, `templates` a JSON file or a
+    directory. `clock` gives Unix seconds.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    credentials: Mapping[str, str] = field(default_factory=lambda: {SECRET_ID: SECRET_KEY})
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    rate: int = 20
+    status_rate: int = 1
+    recipient_hourly: int = 10
+    daily_quota: int = 0
+    allow_simple: bool = True
+    allow_attachments: bool = True
+    verified_domains: frozenset[str] = frozenset()
+    unverified_domains: frozenset[str] = frozenset({"unverified.example"})
+    app_id: int = 1250000000
+    status_lag: float = 0.0
+    slow_seconds: float = 60.0
+    inbox_limit: int = 10_000
+    inbox_bytes: int = 256 * 1024 * 1024
+    callback: str = ""
+    templates: Path | None = None
+    clock: Callable[[], float] = time.time
+
+    def verifies(self, domain: str) -> bool:
+        """Whether this account may send from `domain`."""
+        if self.verified_domains:
+            return domain in self.verified_domains
+        return domain not in self.unverified_domains

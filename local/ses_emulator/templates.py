@@ -1,0 +1,97 @@
+"""The account's email templates: where they come from and how `{{variable}}` is filled in."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_BUILT_IN = Path(__file__).with_name("templates.json")
+_VARIABLE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
+_FILE_NAME = re.compile(r"(?P<id>\d+)(?:-(?P<name>.+))?")
+APPROVED, IN_REVIEW, REJECTED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Template:
+    """An email template; `status` is 0 approved, 1 in review, 2 rejected, as ListEmailTemplates says it."""
+
+    id: int
+    name: str
+    html: str = ""
+    text: str = ""
+    status: int = APPROVED
+    review_reason: str = ""
+
+
+class Templates:
+    """The templates by id: the built-in ones, those of a file or directory, those added at run time."""
+
+    def __init__(self, source: Path | None = None) -> None:
+        self._by_id: dict[int, Template] = {}
+        for template in [*_from_json(_BUILT_IN), *(_from_source(source) if source else ())]:
+            self.add(template)
+
+    def add(self, template: Template) -> None:
+        """Store the template, in place of one with the same id."""
+        self._by_id = {**self._by_id, template.id: template}
+
+    def get(self, template_id: int) -> Template | None:
+        """The template with this id, if there is one."""
+        return self._by_id.get(template_id)
+
+    def all(self) -> list[Template]:
+        """All templates in the order of their ids."""
+        return [self._by_id[template_id] for template_id in sorted(self._by_id)]
+
+
+def render(source: str, data: Mapping[str, Any]) -> str:
+    """The text with every variable replaced by its value, verbatim; a missing or null one becomes empty."""
+
+    def value_of(match: "re.Match[str]") -> str:
+        value = data.get(match[1])
+        if value is None:
+            return ""
+        return value if isinstance(value, str) else json.dumps(value)
+
+    return _VARIABLE.sub(value_of, source)
+
+
+def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[str]:
+    """The variables used in `sources` that `data` has no value for, in order of appearance."""
+    names = [name for source in sources for name in _VARIABLE.findall(source)]
+    return [name for name in dict.fromkeys(names) if data.get(name) is None]
+
+
+def from_json(entry: Any) -> Template:
+    """The template that a JSON object describes; raises ValueError for an unknown field or a wrong type."""
+    try:
+        template = Template(**entry)
+    except TypeError as error:
+        raise ValueError(f"no template: {error}") from error
+    texts = (template.name, template.html, template.text, template.review_reason)
+    numbers = (template.id, template.status)
+    if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
+        raise ValueError("a template's id and status are numbers, its other fields text")
+    return template
+
+
+def _from_source(source: Path) -> list[Template]:
+    """The templates of a JSON file, or of a directory of such files, `ID-name.html` and `ID-name.txt`."""
+    if not source.is_dir():
+        return _from_json(source)
+    templates = [template for path in sorted(source.glob("*.json")) for template in _from_json(path)]
+    bodies: dict[int, dict[str, Any]] = {}
+    for path in sorted([*source.glob("*.html"), *source.glob("*.txt")]):
+        match = _FILE_NAME.fullmatch(path.stem)
+        if match is None:
+            raise ValueError(f"{path.name}: a template's file is named ID-name.html or ID-name.txt")
+        body = bodies.setdefault(int(match["id"]), {"name": match["name"] or match["id"]})
+        body["html" if path.suffix == ".html" else "text"] = path.read_text(encoding="utf-8")
+    return templates + [Template(id=template_id, **body) for template_id, body in bodies.items()]
+
+
+def _from_json(path: Path) -> list[Template]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [from_json(entry) for entry in (content if isinstance(content, list) else [content])]

@@ -1,0 +1,110 @@
+"""A worker killed at any point of the road leaves nothing that sends an email twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import LambdaContext, body
+from mailer.identity import email_id
+from mailer.record import State
+from mailer.triggers.queue import handle
+
+if TYPE_CHECKING:
+    from local.ses_emulator import Emulator
+    from mailer.record import Record
+    from mailer.runtime import Runtime
+
+WORKER = Path(__file__).with_name("crash_worker.py")
+MESSAGE = "059f36b4-87a3-44ab-83d2-661975830a7d"
+
+
+def sqs_event(request: dict[str, Any]) -> dict[str, Any]:
+    record = {"messageId": MESSAGE, "eventSource": "aws:sqs", "body": json.dumps(request), "attributes": {}}
+    return {"Records": [record]}
+
+
+def start_worker(point: str, request: dict[str, Any]) -> subprocess.Popen[bytes]:
+    paths = os.pathsep.join([str(WORKER.parent), str(WORKER.parents[1] / "layers" / "mailer")])
+    return subprocess.Popen(
+        [sys.executable, str(WORKER), point, json.dumps(sqs_event(request))],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def redeliver(request: dict[str, Any]) -> list[str]:
+    """Bring the message again and return the ids of those that must come once more."""
+    failures = handle(sqs_event(request), LambdaContext())["batchItemFailures"]
+    return [failure["itemIdentifier"] for failure in failures]
+
+
+def record(runtime: Runtime) -> Record | None:
+    return runtime.ledger.look(email_id(runtime.settings.account, f"sqs:{MESSAGE}"))
+
+
+def lapse(runtime: Runtime) -> None:
+    """Let the lease of the dead worker be over."""
+    identity = email_id(runtime.settings.account, f"sqs:{MESSAGE}")
+    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "lease_until", 1)
+
+
+def test_worker_killed_before_admission_leaves_the_email_to_the_redelivery(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    assert start_worker("before_admit", body()).wait() == -signal.SIGKILL
+    assert record(runtime) is None
+    assert redeliver(body()) == []
+    assert len(ses.inbox()) == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "accepted"),
+    [("after_admit", 0), ("before_call", 0), ("after_call", 1), ("before_settle", 1)],
+)
+def test_worker_killed_between_admission_and_record_leaves_unknown(
+    runtime: Runtime, ses: Emulator, point: str, accepted: int
+) -> None:
+    assert start_worker(point, body()).wait() == -signal.SIGKILL
+    assert len(ses.inbox()) == accepted
+    assert redeliver(body()) == [MESSAGE]  # in flight, as far as anyone can know
+    lapse(runtime)
+    assert redeliver(body()) == []
+    assert redeliver(body()) == []
+    assert len(ses.inbox()) == accepted
+    kept = record(runtime)
+    assert kept
+    assert kept.state is State.UNKNOWN
+    assert kept.code == "Ledger.LeaseLapsed"
+
+
+def test_worker_killed_while_ses_answers_leaves_unknown(runtime: Runtime, ses: Emulator) -> None:
+    request = body(to="slow@fault.example")
+    worker = start_worker("none", request)
+    while not ses.inbox() and worker.poll() is None:
+        time.sleep(0.01)
+    worker.kill()
+    worker.wait()
+    lapse(runtime)
+    assert redeliver(request) == []
+    assert len(ses.inbox()) == 1
+    kept = record(runtime)
+    assert kept
+    assert kept.state is State.UNKNOWN
+
+
+def test_worker_killed_after_the_record_replays(runtime: Runtime, ses: Emulator) -> None:
+    assert start_worker("after_settle", body()).wait() == -signal.SIGKILL
+    assert redeliver(body()) == []
+    assert len(ses.inbox()) == 1
+    kept = record(runtime)
+    assert kept
+    assert kept.state is State.ACCEPTED

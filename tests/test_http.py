@@ -1,0 +1,299 @@
+"""The HTTP function, through its handler, on every event shape."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import API_KEY, LambdaContext, body, scf_context
+from mailer.http_api import app
+from mailer.identity import email_id
+
+if TYPE_CHECKING:
+    import io
+
+    from local.ses_emulator import Emulator
+    from mailer.runtime import Runtime
+
+AUTHORIZED = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+
+
+def api_gateway_v2(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    http = {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1"}
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "requestContext": {"http": http, "stage": "$default", "domainName": "id.execute-api.example"},
+        "body": text,
+        "isBase64Encoded": False,
+    }
+
+
+def lambda_url(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    event = api_gateway_v2(method, path, headers, None)
+    event["requestContext"]["domainName"] = "id.lambda-url.ap-southeast-1.on.aws"
+    if text is not None:
+        event |= {"body": base64.b64encode(text.encode()).decode(), "isBase64Encoded": True}
+    return event
+
+
+def api_gateway_v1(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "requestContext": {"stage": "prod", "path": f"/prod{path}", "httpMethod": method},
+        "body": text,
+        "isBase64Encoded": False,
+    }
+
+
+def scf_url(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {"body": text or "", "headers": lower, "httpMethod": method, "path": path, "queryString": {}}
+
+
+def scf_gateway(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    context = {"serviceId": "service-1", "path": path, "httpMethod": method, "stage": "release"}
+    return {**scf_url(method, path, {}, text), "headers": headers, "requestContext": context}
+
+
+SHAPES = (api_gateway_v1, api_gateway_v2, lambda_url, scf_url, scf_gateway)
+Shape = "Callable[[str, str, dict[str, str], str | None], dict[str, Any]]"
+
+
+def call(
+    method: str,
+    path: str,
+    document: Any = None,
+    *,
+    headers: dict[str, str] | None = None,
+    shape: Any = api_gateway_v2,
+    seconds: float = 30.0,
+) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Return status, headers and JSON body of the handler's answer."""
+    text = document if isinstance(document, str) or document is None else json.dumps(document)
+    event = shape(method, path, AUTHORIZED | (headers or {}), text)
+    context = scf_context(seconds) if shape in {scf_url, scf_gateway} else LambdaContext(seconds)
+    answer = app.handle(event, context)
+    assert set(answer) >= {"statusCode", "headers", "body", "isBase64Encoded"}
+    return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_post_sends_and_get_tells(runtime: Runtime, ses: Emulator, shape: Any) -> None:
+    status, headers, answer = call("POST", "/emails", body(), shape=shape)
+    assert status == 200
+    assert set(answer) == {"id", "state", "message_id", "request_id", "replayed"}
+    assert answer["state"] == "accepted"
+    assert headers["Location"] == f"/emails/{answer['id']}"
+    assert ses.acceptances(answer["id"]) == 1
+    for name in (answer["id"], answer["id"].partition("@")[0], answer["id"].replace("@", "%40")):
+        status, _, record = call("GET", f"/emails/{name}", shape=shape)
+        assert status == 200
+        assert record["state"] == "accepted"
+        assert record["attempts"] == 1
+        assert [note["state"] for note in record["history"]] == ["sending", "accepted"]
+    assert "customer" not in json.dumps(record)
+
+
+def test_same_key_replays_over_another_shape(runtime: Runtime, ses: Emulator) -> None:
+    _, _, first = call("POST", "/emails", body(), headers={"Idempotency-Key": '"order-1"'})
+    status, headers, second = call(
+        "POST", "/emails", body(), headers={"Idempotency-Key": "order-1"}, shape=scf_url
+    )
+    assert status == 200
+    assert headers["Idempotent-Replayed"] == "true"
+    assert second == {**first, "replayed": True}
+    assert len(ses.calls()) == 1
+
+
+def test_another_payload_under_the_key_is_422(runtime: Runtime, ses: Emulator) -> None:
+    call("POST", "/emails", body(), headers={"Idempotency-Key": "order-1"})
+    status, _, problem = call(
+        "POST", "/emails", body(subject="Other"), headers={"Idempotency-Key": "order-1"}
+    )
+    assert status == 422
+    assert problem["code"] == "IdempotencyKeyReused"
+    assert not problem["retryable"]
+    assert len(ses.calls()) == 1
+
+
+def test_email_in_flight_is_409_with_retry_after(runtime: Runtime) -> None:
+    from mailer.ledger import Entry
+    from mailer.request import EmailRequest
+
+    identity = email_id(runtime.settings.account, "order-1")
+    runtime.ledger.admit(Entry(identity, EmailRequest.parse(body()), "test"))
+    status, headers, problem = call("POST", "/emails", body(), headers={"Idempotency-Key": "order-1"})
+    assert status == 409
+    assert int(headers["Retry-After"]) > 0
+    assert problem["retryable"]
+
+
+def test_header_and_body_with_different_keys_are_refused(runtime: Runtime, ses: Emulator) -> None:
+    status, _, problem = call(
+        "POST", "/emails", body(idempotency_key="one"), headers={"Idempotency-Key": "two"}
+    )
+    assert status == 422
+    assert problem["errors"][0]["pointer"] == "/idempotency_key"
+    assert ses.calls() == []
+
+
+def test_lost_answer_is_202_unknown_and_stays_so(runtime: Runtime, ses: Emulator) -> None:
+    request = body(to="answer-lost@fault.example")
+    for replayed in (False, True):
+        status, _, answer = call("POST", "/emails", request, headers={"Idempotency-Key": "order-1"})
+        assert status == 202
+        assert answer["state"] == "unknown"
+        assert answer["replayed"] is replayed
+    assert len(ses.inbox()) == 1
+
+
+def test_refusal_of_ses_is_422_with_code_and_action(runtime: Runtime, ses: Emulator) -> None:
+    status, headers, problem = call("POST", "/emails", body(to="EmailAddrInBlacklist@fault.example"))
+    assert status == 422
+    assert headers["Content-Type"] == "application/problem+json"
+    assert problem["code"] == "FailedOperation.EmailAddrInBlacklist"
+    assert problem["action"] == "suppress"
+    assert problem["state"] == "refused"
+    status, _, problem = call("POST", "/emails", body(to="EmailAddrInBlacklist@fault.example"))
+    assert problem["errors"][0]["pointer"] == "/to/0"
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds"), [("InsufficientBalance", 30), ("FailedOperation.ServiceNotAvailable", 3)]
+)
+def test_what_cannot_be_sent_now_is_503_with_retry_after(
+    runtime: Runtime, ses: Emulator, code: str, seconds: float
+) -> None:
+    status, headers, problem = call("POST", "/emails", body(to=f"{code}@fault.example"), seconds=seconds)
+    assert status == 503
+    assert int(headers["Retry-After"]) > 0
+    assert problem["retryable"]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        (body(to=123), "/to"),
+        (body(to=[f"r{number}@customer.example" for number in range(51)]), "/to"),
+        (body(subject="Hello\r\nBcc: all@customer.example"), "/subject"),
+        (body(bcc=["ANN@customer.example"]), "/bcc/0"),
+        (
+            body(attachments=[{"filename": "a.pdf", "content": base64.b64encode(bytes(5_242_880)).decode()}]),
+            "/attachments",
+        ),
+        ("{not json", ""),
+        ("[]", ""),
+        (body(colour="red"), "/colour"),
+    ],
+)
+def test_bad_input_is_422_with_field_and_rule(
+    runtime: Runtime, ses: Emulator, document: Any, pointer: str
+) -> None:
+    status, _, problem = call("POST", "/emails", document)
+    assert status == 422
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert all(error["detail"] for error in problem["errors"])
+    assert ses.calls() == []
+
+
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer wrong", "Basic dGVzdC1rZXk=", API_KEY, "Bearer", f"Bearer {API_KEY}x"]
+)
+def test_missing_or_wrong_key_is_401_and_says_no_more(
+    runtime: Runtime, ses: Emulator, authorization: str
+) -> None:
+    status, headers, problem = call("POST", "/emails", body(), headers={"Authorization": authorization})
+    assert status == 401
+    assert headers["WWW-Authenticate"].startswith("Bearer")
+    assert problem["detail"] == "a valid key is needed: Authorization: Bearer KEY"
+    assert ses.calls() == []
+
+
+def test_nobody_gets_in_where_no_key_is_configured(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILER_API_KEYS", "")
+    assert call("POST", "/emails", body())[0] == 401
+
+
+@pytest.mark.parametrize("name", ["x", "a" * 32, "a" * 32 + "@mail.shop.example"])
+def test_unknown_email_is_404(runtime: Runtime, name: str) -> None:
+    assert call("GET", f"/emails/{name}")[0] == 404
+
+
+def test_email_is_not_found_under_another_domain(runtime: Runtime) -> None:
+    _, _, answer = call("POST", "/emails", body())
+    assert call("GET", f"/emails/{answer['id'].partition('@')[0]}@other.example")[0] == 404
+
+
+def test_unknown_path_is_404(runtime: Runtime) -> None:
+    status, _, problem = call("GET", "/nowhere")
+    assert status == 404
+    assert problem["code"] == "NotFound"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_health_is_open(runtime: Runtime, shape: Any) -> None:
+    status, _, answer = call("GET", "/health", headers={"Authorization": ""}, shape=shape)
+    assert (status, answer) == (200, {"status": "ok"})
+
+
+def test_store_that_is_down_is_503_and_nothing_is_sent(
+    environment: dict[str, str], ses: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
+    for method, path in (("POST", "/emails"), ("GET", "/emails/" + "a" * 32), ("GET", "/health")):
+        status, headers, problem = call(method, path, body() if method == "POST" else None)
+        assert status == 503
+        assert problem["code"] == "StoreUnavailable"
+        assert int(headers["Retry-After"]) > 0
+    assert ses.calls() == []
+
+
+def test_wrong_setting_is_503_that_names_it(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILER_RATE", "fast")
+    status, _, problem = call("GET", "/health")
+    assert status == 503
+    assert "MAILER_RATE" in problem["detail"]
+
+
+@pytest.mark.parametrize("event", [None, [], "text", {}, {"Records": []}, {"requestContext": {"http": 1}}])
+def test_unknown_event_gets_an_answer(environment: dict[str, str], event: Any) -> None:
+    answer = app.handle(event, LambdaContext())
+    assert answer["statusCode"] == 400
+    assert json.loads(answer["body"])["code"] == "UnknownEvent"
+
+
+def test_defect_is_500_without_a_trace(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("ann@customer.example")
+
+    monkeypatch.setattr(runtime.ledger.store, "ping", broken)
+    answer = app.handle(api_gateway_v2("GET", "/health", {}, None), LambdaContext())
+    assert answer["statusCode"] == 500
+    assert "Traceback" not in json.dumps(answer)
+    logged = json.loads(log.getvalue().splitlines()[-1])
+    assert logged["error"] == "ZeroDivisionError"
+    assert "ann@" not in log.getvalue()
+
+
+def test_logs_name_the_key_and_never_hold_it(runtime: Runtime, log: io.StringIO) -> None:
+    call("POST", "/emails", body())
+    assert json.loads(log.getvalue().splitlines()[-1])["caller"] == "tests"
+    assert API_KEY not in log.getvalue()

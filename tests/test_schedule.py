@@ -1,0 +1,110 @@
+"""The schedule function, through its handler: ticks and the sweep."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import LambdaContext, email, scf_context
+from mailer.delivery import deliver
+from mailer.record import State
+from mailer.triggers.schedule import handle, read_tick
+from test_delivery import make_due
+
+if TYPE_CHECKING:
+    from local.ses_emulator import Emulator
+    from mailer.outcome import Outcome
+    from mailer.runtime import Runtime
+
+EVENTBRIDGE = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
+TIMER = {
+    "Type": "Timer",
+    "TriggerName": "sweep",
+    "Time": "2026-05-01T09:00:00Z",
+    "Message": '{"job": "sweep"}',
+}
+
+
+def deferred(ses: Emulator, **fields: Any) -> Outcome:
+    ses.add_fault("ResourceInsufficient")
+    outcome = deliver(email(**fields))
+    assert outcome.state is State.DEFERRED
+    return outcome
+
+
+def identity(outcome: Outcome) -> str:
+    return outcome.id.partition("@")[0]
+
+
+@pytest.mark.parametrize(("event", "context"), [(EVENTBRIDGE, LambdaContext()), (TIMER, scf_context())])
+def test_sweep_sends_what_is_due_and_only_that(
+    runtime: Runtime, ses: Emulator, event: dict[str, Any], context: Any
+) -> None:
+    due = [deferred(ses, subject=f"Mail {number}") for number in range(3)]
+    deferred(ses, subject="Not yet")
+    for outcome in due:
+        make_due(runtime, identity(outcome))
+    assert handle(event, context) == {"job": "sweep", "accepted": 3}
+    assert {mail.subject for mail in ses.inbox()} == {"Mail 0", "Mail 1", "Mail 2"}
+    assert handle(event, context) == {"job": "sweep"}
+
+
+def test_scheduled_email_goes_out_when_its_time_has_come(runtime: Runtime, ses: Emulator) -> None:
+    later = datetime.now(timezone.utc) + timedelta(seconds=0.05)
+    outcome = deliver(email(send_at=later.isoformat()))
+    assert outcome.state is State.SCHEDULED
+    while not ses.inbox():
+        handle(EVENTBRIDGE, LambdaContext())
+    assert ses.inbox()[0].smtp_message_id == f"<{outcome.id}>"
+
+
+def test_refused_email_becomes_a_dead_letter_with_its_history(runtime: Runtime, ses: Emulator) -> None:
+    outcome = deferred(ses)
+    make_due(runtime, identity(outcome))
+    ses.add_fault("FailedOperation.InvalidTemplateID")
+    assert handle(EVENTBRIDGE, LambdaContext())["refused"] == 1
+    [letter] = runtime.ledger.dead_letters()
+    reason = json.loads(letter["reason"])
+    assert reason["code"] == "FailedOperation.InvalidTemplateID"
+    assert [note["state"] for note in reason["history"]] == ["sending", "deferred", "sending", "refused"]
+    assert json.loads(letter["body"])["to"] == ["ann@customer.example"]
+
+
+def test_email_that_vanished_is_passed_over(runtime: Runtime, ses: Emulator) -> None:
+    outcome = deferred(ses)
+    make_due(runtime, identity(outcome))
+    runtime.ledger.store.client.delete(runtime.ledger.store.prefix + "email:" + identity(outcome))
+    assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "gone": 1}
+
+
+def test_sweep_with_no_time_left_begins_nothing(runtime: Runtime, ses: Emulator) -> None:
+    make_due(runtime, identity(deferred(ses)))
+    assert handle(EVENTBRIDGE, LambdaContext(1)) == {"job": "sweep"}
+    assert ses.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("event", "pointer"),
+    [
+        (None, ""),
+        ({}, "/job"),
+        ({"job": "dance"}, "/job"),
+        ({"job": ["sweep"]}, "/job"),
+        ({**TIMER, "Message": "not json"}, ""),
+        ({**TIMER, "Message": ""}, "/Message/job"),
+        ({"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-05-01T09:00:00Z"}, "/job"),
+    ],
+)
+def test_unknown_tick_gets_an_answer(environment: dict[str, str], event: Any, pointer: str) -> None:
+    answer = handle(event, LambdaContext())
+    assert answer["code"] in {"UnknownEvent", "InvalidRequest"}
+    assert answer["errors"][0]["pointer"] == pointer
+
+
+def test_tick_carries_the_time_it_was_meant_for() -> None:
+    assert read_tick(EVENTBRIDGE).scheduled_time == "2026-05-01T09:00:00Z"
+    assert read_tick(TIMER).scheduled_time == "2026-05-01T09:00:00Z"
+    assert read_tick(TIMER).trigger == "scf-timer"
