@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
+from local.world import API_KEY, ROLE
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -25,6 +29,25 @@ def built() -> Path:
     """The folder that `make package` fills."""
     assert (BUILD / "aws" / "template.json").exists(), "run `make tests-deploy`: it packages first"
     return BUILD
+
+
+@pytest.fixture
+def ses() -> Iterator[Emulator]:
+    """An SES that knows a plain key and, as on SCF, the temporary key of an execution role."""
+    keys = {SECRET_ID: SECRET_KEY, ROLE.secret_id: ROLE.secret_key}
+    with Emulator(credentials=keys, tokens={ROLE.secret_id: ROLE.token}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def settings(store_url: str, ses: Emulator, tmp_path: Path) -> dict[str, str]:
+    """What a function needs to send through that SES, in an account of this test's own."""
+    return {
+        "MAILER_STORE_URL": store_url,
+        "MAILER_SES_ENDPOINT": ses.endpoint,
+        "MAILER_ACCOUNT": tmp_path.name,
+        "MAILER_API_KEYS": f"tests:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+    }
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +87,7 @@ def workspace(tmp_path: Path, built: Path) -> Path:
 def osls(
     workspace: Path, bare_environment: dict[str, str]
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs osls in the workspace: ``osls("package", …, OSLS_OFFLINE="1")``; standard error is part of the output."""
+    """Runs osls in the workspace: ``osls("package", OSLS_OFFLINE="1")``; the output holds errors too."""
 
     def run(
         *arguments: str, prefix: tuple[str, ...] = (), **environment: str

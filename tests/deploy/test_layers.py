@@ -126,7 +126,7 @@ class TestImport:
         return target, tmp_path / target.cloud.folder
 
     def test_bytecode_alone_imports_everything(self, unpacked: tuple[Target, Path]) -> None:
-        """With every source spoilt, an import that works was made from the bytecode, and nothing was written."""
+        """With every source spoilt, an import that works comes from bytecode; nothing is written."""
         target, folder = unpacked
         interpreter = interpreters.find(target.python)
         assert interpreter is not None, f"no Python {target.python} on this machine"
@@ -143,12 +143,12 @@ class TestImport:
 
 
 class TestMissingInterpreter:
-    @pytest.fixture
+    @pytest.fixture(autouse=True)
     def nowhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(interpreters, "find", lambda _: None)
 
     def test_layer_is_built_without_bytecode_and_says_so(
-        self, nowhere: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert build.main(["--root", str(ROOT), "--out", str(tmp_path), "--target", str(NATIVE[0])]) == 0
         assert "built without bytecode" in capsys.readouterr().err
@@ -156,20 +156,19 @@ class TestMissingInterpreter:
             assert not [name for name in archive.namelist() if name.endswith(".pyc")]
 
     def test_or_fails_when_bytecode_is_required(
-        self, nowhere: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         arguments = ["--root", str(ROOT), "--out", str(tmp_path), "--target", str(NATIVE[0])]
         assert build.main([*arguments, "--require-bytecode"]) == 1
         assert "no Python 3.12 on this machine" in capsys.readouterr().err
 
-    def test_shim_that_does_not_run_is_no_interpreter(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        shim = tmp_path / "python3.99"
-        shim.write_text("#!/bin/sh\nexit 127\n")
-        shim.chmod(0o755)
-        monkeypatch.setenv("PATH", str(tmp_path))
-        assert interpreters.find("3.99") is None
+
+def test_shim_that_does_not_run_is_no_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shim = tmp_path / "python3.99"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert interpreters.find("3.99") is None
 
 
 class TestLimits:

@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from scf_fake import SECRET_ID, SECRET_KEY, FakeScf
 
 from deploy.tencent import variables
 from deploy.tencent.errors import ConfigurationError
 from deploy.tencent.service import Service
+from scf_fake import SECRET_ID, SECRET_KEY, FakeScf
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
