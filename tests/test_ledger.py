@@ -191,7 +191,7 @@ def test_store_that_is_down_is_an_error_of_its_own() -> None:
         assert caught.value.retry_after
 
 
-def test_outcome_is_recorded_even_in_a_full_store(ledger: Ledger, store_server: Any) -> None:
+def test_outcome_is_recorded_even_in_a_full_store(ledger: Ledger) -> None:
     one = entry()
     ledger.admit(one)
     ledger.store.client.config_set("maxmemory", 1)
