@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +24,7 @@ def logger() -> Logger:
     """Return the process's logger."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service="mailer")
+    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "mailer"))
 
 
 def outcome(entry: Entry, outcome: Outcome) -> None:
@@ -38,6 +39,7 @@ def outcome(entry: Entry, outcome: Outcome) -> None:
         "message_id": outcome.message_id,
         "request_id": outcome.request_id,
         "replayed": outcome.replayed,
+        "seconds": None if outcome.seconds is None else round(outcome.seconds, 4),
         "recipients": [address_hash(address) for address in entry.request.recipients],
     }
     log = logger()
