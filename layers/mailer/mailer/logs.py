@@ -100,3 +100,15 @@ def unexpected(trigger: str, error: Exception) -> None:
 def job(trigger: str, name: str, counts: dict[str, object]) -> None:
     """Log what a scheduled job did."""
     logger().info("job", extra={"trigger": trigger, "job": name, "counts": counts})
+
+
+def reconciled(message_id: str, decision: str) -> None:
+    """Log what reconciliation made of one email; one that needs an operator is a warning."""
+    fields = {"id": message_id, "decision": decision}
+    log = logger()
+    (log.warning if decision in {"held", "ambiguous", "given_up"} else log.info)("reconciled", extra=fields)
+
+
+def status_query_failed(error: Exception) -> None:
+    """Log that SES did not say what it has; the emails in doubt stay as they are."""
+    logger().warning("status query failed", extra={"code": getattr(error, "code", type(error).__name__)})

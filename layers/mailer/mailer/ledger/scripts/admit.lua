@@ -21,7 +21,9 @@ if BLOCKS[record.state] then
   if record.state == 'sending' and record.token == ask.token then
     return answer('send', record, { now = now })
   end
-  claimed = ask.claim == record.state and tonumber(record.due_at or '0') <= now
+  -- What is unknown is taken up again only on reconciliation's word that SES has no trace of it.
+  local free = record.state ~= 'unknown' or record.no_trace
+  claimed = free and ask.claim == record.state and tonumber(record.due_at or '0') <= now
   if not claimed then
     return answer('recorded', record, { now = now })
   end
@@ -29,7 +31,13 @@ end
 
 -- A new record, or one that was certainly not sent, takes the request as it is asked now.
 local function keep()
-  local fields = { body = body, fingerprint = ask.fingerprint, smtp_message_id = ask.smtp_message_id, trigger = ask.trigger }
+  local fields = {
+    body = body,
+    fingerprint = ask.fingerprint,
+    route = ask.route,
+    smtp_message_id = ask.smtp_message_id,
+    trigger = ask.trigger,
+  }
   if not record.id then
     fields.id, fields.created_at, fields.attempts = ask.id, now, '0'
   end
