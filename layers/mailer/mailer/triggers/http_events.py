@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from mailer.documents import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
 if TYPE_CHECKING:
@@ -72,7 +71,11 @@ def _read_v2(event: dict[str, Any]) -> HttpRequest:
 
 
 def _read_v1(event: dict[str, Any]) -> HttpRequest:
-    query = event.get("queryString") or event.get("queryStringParameters")
+    query = (
+        event.get("queryString")
+        or event.get("queryStringParameters")
+        or event.get("multiValueQueryStringParameters")
+    )
     return HttpRequest(
         str(event["httpMethod"]), str(event.get("path") or "/"), _headers(event), _texts(query), _body(event)
     )
@@ -88,7 +91,8 @@ _SHAPES = (
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
-    return {name.lower(): value for name, value in _texts(event.get("headers")).items()}
+    given = event.get("headers") or event.get("multiValueHeaders")  # a balancer sends either
+    return {name.lower(): value for name, value in _texts(given).items()}
 
 
 def _texts(values: Any) -> dict[str, str]:
@@ -113,8 +117,8 @@ def _body(event: dict[str, Any]) -> bytes:
     if str(event.get("isBase64Encoded", "")).lower() != "true":
         return body.encode(errors="surrogatepass")
     try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(body)
+    except ValueError as error:
         raise InvalidRequest.at("", "the event says that its body is base64, and it is not") from error
 
 

@@ -1,0 +1,169 @@
+"""The sample events: real shapes, recognised by their function, and each kind brings any body to SES."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import json
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import LambdaContext, scf_context
+from local.events import SampleEvent, sample_event, sample_events
+from local.world import API_KEY
+from mailer.triggers.http_events import read_http
+from mailer.triggers.queue import SOURCES
+from mailer.triggers.schedule import read_tick
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.ses_emulator import Emulator
+    from mailer.runtime import Runtime
+
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+TRIGGERS = {
+    "aws/http-api-gateway-v1.json": "api-gateway-v1",
+    "aws/http-api-gateway-v2.json": "api-gateway-v2",
+    "aws/http-function-url.json": "lambda-url",
+    "tencent/http-api-gateway.json": "scf-api-gateway",
+    "tencent/http-function-url.json": "scf-url",
+    "tencent/http-function-url-compatible.json": "scf-url",
+    "aws/queue-sqs.json": "sqs",
+    "tencent/queue-ckafka.json": "ckafka",
+}
+# The three requests of the SendEmail page, from an example domain.
+API_PAGE = {
+    "html and text": {
+        "FromEmailAddress": "QCLOUDTEAM <noreply@mail.shop.example>",
+        "ReplyToAddresses": "qcloud@shop.example",
+        "Destination": ["user@example.com"],
+        "Simple": {
+            "Html": "PGh0bWw+PGRpdj5IZWxsb1dvcmxkPC9kaXY+PC9odG1sPg==",
+            "Text": "aGVsbG8gd29ybGQ=",
+        },
+        "Subject": "YourTestSubject",
+    },
+    "template": {
+        "FromEmailAddress": "QCLOUDTEAM <noreply@mail.shop.example>",
+        "ReplyToAddresses": "qcloud@shop.example",
+        "Destination": ["user@example.com"],
+        "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
+        "Subject": "YourTestSubject",
+    },
+    "text": {
+        "FromEmailAddress": "QCLOUDTEAM <noreply@mail.shop.example>",
+        "ReplyToAddresses": "qcloud@shop.example",
+        "Destination": ["user@example.com"],
+        "Simple": {"Text": "aGVsbG8gd29ybGQ="},
+        "Subject": "YourTestSubject",
+    },
+}
+
+every_event = pytest.mark.parametrize("event", sample_events(), ids=lambda event: event.name)
+
+
+def handler_of(function: str) -> Callable[[Any, Any], Any]:
+    """Load a function's own handler.py."""
+    spec = importlib.util.spec_from_file_location(f"{function}_handler", FUNCTIONS / function / "handler.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Callable[[Any, Any], Any] = module.handler
+    return handler
+
+
+def run(event: SampleEvent, payload: Any) -> Any:
+    """Run the event's function as its cloud calls it."""
+    context = LambdaContext() if event.cloud == "aws" else scf_context()
+    return handler_of(event.function)(payload, context)
+
+
+@pytest.fixture(autouse=True)
+def demo_key(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the key of the sample events in."""
+    digest = hashlib.sha256(API_KEY.encode()).hexdigest()
+    monkeypatch.setenv("MAILER_API_KEYS", f"demo:{digest}")
+
+
+@every_event
+def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
+    if event.function == "http":
+        trigger, request = read_http(event.payload)
+        assert trigger == TRIGGERS.get(event.name, trigger)
+        assert (request.method, request.path.split("/")[1]) in {
+            ("POST", "emails"),
+            ("GET", "emails"),
+            ("GET", "health"),
+        }
+    elif event.function == "queue":
+        assert sum(matches(event.payload) for matches, _ in SOURCES) == 1
+    else:
+        assert read_tick(event.payload).scheduled_time == "2026-11-23T09:00:00Z"
+
+
+@every_event
+def test_event_names_example_addresses_only(event: SampleEvent) -> None:
+    text = json.dumps(event.payload)
+    if event.payload.get("isBase64Encoded"):
+        text += base64.b64decode(event.payload["body"]).decode()
+    for domain in re.findall(r"@([a-z0-9.-]+)", text, re.IGNORECASE):
+        assert domain.endswith(".example")
+
+
+def test_sqs_records_carry_the_digest_of_their_body() -> None:
+    for record in sample_event("aws/queue-sqs.json").payload["Records"]:
+        assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()  # noqa: S324 - SQS's
+
+
+def test_ckafka_sample_shows_both_spellings_of_the_partition() -> None:
+    records = [record["Ckafka"] for record in sample_event("tencent/queue-ckafka.json").payload["Records"]]
+    assert {name for record in records for name in record} >= {"partition", "Partition"}
+
+
+def test_status_sample_names_the_email_of_the_first_sample(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, ses: Emulator
+) -> None:
+    monkeypatch.delenv("MAILER_ACCOUNT")
+    first, status = (sample_event(f"aws/http-api-gateway-{name}.json") for name in ("v1", "v2-get-email"))
+    posted = json.loads(run(first, first.payload)["body"])
+    answer = run(status, status.payload)
+    assert answer["statusCode"] == 200
+    assert json.loads(answer["body"])["id"] == posted["id"]
+
+
+def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
+    """Return the event's payload with this body in place of its own, and one record where it has several."""
+    payload = deepcopy(event.payload)
+    text = json.dumps(document)
+    if event.function == "http":
+        encoded = payload.get("isBase64Encoded")
+        payload["body"] = base64.b64encode(text.encode()).decode() if encoded else text
+    else:
+        del payload["Records"][1:]
+        record = payload["Records"][0]
+        record.get("Ckafka", record)["msgBody" if "Ckafka" in record else "body"] = text
+    return payload
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+@pytest.mark.parametrize("example", API_PAGE)
+def test_every_kind_of_event_brings_the_requests_of_the_api_page_to_ses(
+    runtime: Runtime, ses: Emulator, name: str, example: str
+) -> None:
+    event, document = sample_event(name), API_PAGE[example]
+    payload = with_body(event, document)
+    for _ in range(2):
+        run(event, payload)
+    (mail,) = ses.inbox()
+    message_id = mail.raw.pop("SmtpMessageId")
+    assert re.fullmatch(r"<[a-z2-7]{32}@mail\.shop\.example>", message_id)
+    assert mail.raw == document
+    assert ses.acceptances(message_id) == 1
+    assert ses.stats()["calls"] == 1

@@ -1,0 +1,53 @@
+"""The embedded store of local runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from valkey import ConnectionError as NoConnection
+from valkey import Valkey
+
+from local.store import EmbeddedStore
+
+
+def connect(store: EmbeddedStore) -> Valkey:
+    return Valkey.from_url(store.url, decode_responses=True)
+
+
+def test_store_is_empty_durable_and_local() -> None:
+    with EmbeddedStore() as store, connect(store) as client:
+        settings = client.config_get("*")
+        assert client.dbsize() == 0
+    assert settings["bind"] == "127.0.0.1"
+    assert settings["appendonly"] == "yes"
+    assert settings["appendfsync"] == "always"
+    assert settings["maxmemory-policy"] == "noeviction"
+
+
+def test_data_survives_a_crash_of_the_store() -> None:
+    with EmbeddedStore() as store:
+        with connect(store) as client:
+            client.set("key", "value")
+        store.kill()
+        store.start()
+        with connect(store) as client:
+            assert client.get("key") == "value"
+
+
+def test_nothing_is_left_of_a_store() -> None:
+    with EmbeddedStore() as store, connect(store) as client:
+        client.set("key", "value")
+        folder = Path(client.config_get("dir")["dir"])
+        assert list(folder.rglob("*.aof"))
+    assert not folder.exists()
+    with connect(store) as client, pytest.raises(NoConnection):
+        client.ping()
+
+
+def test_stores_are_apart() -> None:
+    with EmbeddedStore() as one, EmbeddedStore() as other:
+        with connect(one) as client:
+            client.set("key", "value")
+        with connect(other) as client:
+            assert client.dbsize() == 0
