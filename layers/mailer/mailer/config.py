@@ -8,6 +8,7 @@ from datetime import date, time
 from pathlib import Path
 from typing import Any
 
+from .digest.config import DigestConfig
 from .errors import ConfigurationError, InvalidRequest
 from .native import is_native
 from .request import EmailRequest
@@ -22,9 +23,10 @@ _SAMPLE = {"from": "a@b.example", "to": "c@d.example", "subject": "-", "template
 
 @dataclass(frozen=True)
 class Config:
-    """The tables of mailer.toml; `defaults` are fields of `EmailRequest`."""
+    """The tables of mailer.toml; `defaults` are fields of `EmailRequest`, `digests` go by their names."""
 
     defaults: dict[str, Any] = field(default_factory=dict)
+    digests: dict[str, DigestConfig] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | None) -> Config:
@@ -42,10 +44,17 @@ class Config:
     @classmethod
     def check(cls, document: dict[str, Any]) -> Config:
         """Return the configuration in a parsed mailer.toml; raises ConfigurationError."""
-        known = {"defaults"}
+        known = {"defaults", "digests"}
         if unknown := sorted(set(document) - known):
             raise ConfigurationError(f"mailer.toml [{unknown[0]}]", "is no table that Mailer knows")
-        return cls(defaults=_defaults(document.get("defaults", {})))
+        defaults = _defaults(document.get("defaults", {}))
+        return cls(defaults=defaults, digests=_digests(document.get("digests", {}), defaults))
+
+
+def _digests(tables: Any, defaults: dict[str, Any]) -> dict[str, DigestConfig]:
+    if not isinstance(tables, dict):
+        raise ConfigurationError("mailer.toml [digests]", "must be tables, one for each digest")
+    return {name: DigestConfig.check(name, table, defaults) for name, table in tables.items()}
 
 
 def _defaults(table: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MIN_SECONDS = 1.5  # with less than this left no call is begun
 MAX_CALLS = 5  # of one email within one invocation
 MAX_ATTEMPTS = 20  # of one email over all invocations, before the ledger gives it up
+MAX_DELAY = 3600.0  # seconds; the delay doubles up to this from one attempt to the next
 FENCE = LEASE_SECONDS - CONNECT_TIMEOUT - READ_TIMEOUT - 2.0  # a call begun later could outlive its lease
 IN_FLIGHT_RETRY = 5.0
 _WAITING = frozenset({Action.RETRY, Action.DEFER, Action.HALT})
@@ -141,6 +142,8 @@ def _accepted(road: _Road, entry: Entry, receipt: Receipt) -> Outcome:
 def _failed(road: _Road, entry: Entry, failure: SesFailure, rule: Rule, attempts: int) -> Outcome:
     disposition, state = _consequence(rule, road.keep)
     delay = float(rule.delay or 0)
+    if state is State.DEFERRED and rule.action is not Action.HALT:
+        delay = min(delay * 2.0 ** (attempts - 1), max(delay, MAX_DELAY))
     if state is State.DEFERRED and rule.action is not Action.HALT and attempts >= MAX_ATTEMPTS:
         rule, disposition, state = rule_for("Ledger.AttemptsExhausted"), Disposition.REFUSED, State.FAILED
     outcome = Outcome(
