@@ -18,6 +18,8 @@ MAX_ADDRESS_CHARACTERS = 254  # RFC 5321 §4.5.3.1.3, less the angle brackets
 MAX_LOCAL_PART_CHARACTERS = 64  # RFC 5321 §4.5.3.1.1
 MAX_KEY_CHARACTERS = 255
 MAX_JSON_DEPTH = 32
+MAX_BODY_BYTES = 6 * MEBIBYTE  # of an HTTP request: what Lambda and SCF take in one synchronous call
+MAX_HEADERS = 100
 MAX_PER_RECIPIENT_HOUR = 10
 
 SUPPORTED_FILE_TYPES = frozenset(

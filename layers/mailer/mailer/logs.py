@@ -79,9 +79,12 @@ def refused(trigger: str, error: MailerError, **fields: object) -> None:
     )
 
 
-def caller(name: str) -> None:
-    """Put the name of the caller's key into every line of this invocation."""
-    logger().append_keys(caller=name)
+def caller(name: str | None) -> None:
+    """Put the name of the caller's key into every line of this invocation; None: it has none so far."""
+    if name is None:
+        logger().remove_keys(["caller"])
+    else:
+        logger().append_keys(caller=name)
 
 
 def unexpected(trigger: str, error: Exception) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .config import Config
 from .ledger import Ledger, Store
 from .ses import SesClient
-from .settings import Settings
+from .settings import Settings, environment_of_mailer
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,7 @@ class Runtime:
 
         It is built once and again only when a `MAILER_…` variable has changed.
         """
-        names = sorted(name for name in os.environ if name.startswith("MAILER_"))
-        return _build(tuple((name, os.environ[name]) for name in names))
+        return _build(environment_of_mailer())
 
 
 @lru_cache(maxsize=1)

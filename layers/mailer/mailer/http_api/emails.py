@@ -18,10 +18,9 @@ from mailer.outcome import Disposition, Outcome
 from .problems import outcome_problem, problem
 
 if TYPE_CHECKING:
-    from mailer.deadline import Deadline
     from mailer.record import Record
-    from mailer.runtime import Runtime
-    from mailer.triggers.http_events import HttpRequest
+
+    from .call import Call
 
 STATUS = {
     Disposition.ACCEPTED: 200,
@@ -36,23 +35,24 @@ _QUOTED_KEY = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _PLAIN_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
-def post_email(request: HttpRequest, trigger: str, deadline: Deadline, runtime: Runtime) -> Response[str]:
+def post_email(call: Call) -> Response[str]:
     """Send the email in the request's body; raises InvalidRequest and StoreUnavailable."""
     from mailer.delivery import deliver
     from mailer.request import EmailRequest
 
-    key = idempotency_key(request.headers.get("idempotency-key"))
-    email = EmailRequest.parse(request.body, runtime.config.defaults)
+    runtime = call.runtime
+    key = idempotency_key(call.request.headers.get("idempotency-key"))
+    email = EmailRequest.parse(call.request.body, runtime.config.defaults)
     if key and email.idempotency_key and key != email.idempotency_key:
         raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
-    return answer(deliver(email, key=key, trigger=trigger, deadline=deadline, runtime=runtime))
+    return answer(deliver(email, key=key, trigger=call.trigger, deadline=call.deadline, runtime=runtime))
 
 
-def get_email(name: str, runtime: Runtime) -> Response[str]:
+def get_email(call: Call) -> Response[str]:
     """Return what the ledger knows of one email, named by its id with or without the domain."""
-    name = unquote(name)
+    name = unquote(call.path["email"])
     identity, _, domain = name.partition("@")
-    record = runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
+    record = call.runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
     if record is None or (domain and record.smtp_message_id != name):
         return problem(404, "NotFound", "no email has this id")
     return Response(200, "application/json", json.dumps(describe(record)))
