@@ -14,15 +14,19 @@ def read_object(raw: str | bytes) -> dict[str, Any]:
 
     Raises InvalidRequest.
     """
+    return check_object(read_json(raw))
+
+
+def read_json(raw: str | bytes) -> Any:
+    """Return the JSON value in `raw`, whose parts are still to be checked; raises InvalidRequest."""
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
+        return json.loads(raw, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         raise InvalidRequest.at("", "the body is not UTF-8") from error
     except RecursionError as error:
         raise InvalidRequest.at("", f"the body is nested deeper than {MAX_JSON_DEPTH} levels") from error
     except ValueError as error:
         raise InvalidRequest.at("", "the body is not JSON") from error
-    return check_object(document)
 
 
 def check_object(document: Any) -> dict[str, Any]:

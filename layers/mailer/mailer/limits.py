@@ -20,6 +20,7 @@ MAX_KEY_CHARACTERS = 255
 MAX_JSON_DEPTH = 32
 MAX_BODY_BYTES = 6 * MEBIBYTE  # of an HTTP request: what Lambda and SCF take in one synchronous call
 MAX_HEADERS = 100
+MAX_BATCH = 100
 MAX_PER_RECIPIENT_HOUR = 10
 
 SUPPORTED_FILE_TYPES = frozenset(

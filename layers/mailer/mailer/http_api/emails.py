@@ -15,10 +15,11 @@ from mailer.identity import ID_CHARACTERS
 from mailer.limits import MAX_KEY_CHARACTERS
 from mailer.outcome import Disposition, Outcome
 
-from .problems import outcome_problem, problem
+from .problems import FIRST_ERROR, outcome_problem, problem
 
 if TYPE_CHECKING:
     from mailer.record import Record
+    from mailer.request import EmailRequest
 
     from .call import Call
 
@@ -37,15 +38,20 @@ _PLAIN_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 def post_email(call: Call) -> Response[str]:
     """Send the email in the request's body; raises InvalidRequest and StoreUnavailable."""
-    from mailer.delivery import deliver
     from mailer.request import EmailRequest
 
-    runtime = call.runtime
     key = idempotency_key(call.request.headers.get("idempotency-key"))
-    email = EmailRequest.parse(call.request.body, runtime.config.defaults)
+    email = EmailRequest.parse(call.request.body, call.runtime.config.defaults)
     if key and email.idempotency_key and key != email.idempotency_key:
         raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
-    return answer(deliver(email, key=key, trigger=call.trigger, deadline=call.deadline, runtime=runtime))
+    return send(email, key, call)
+
+
+def send(email: EmailRequest, key: str | None, call: Call) -> Response[str]:
+    """Deliver `email`, which `key` names where it has no key of its own; raises StoreUnavailable."""
+    from mailer.delivery import deliver
+
+    return answer(deliver(email, key=key, trigger=call.trigger, deadline=call.deadline, runtime=call.runtime))
 
 
 def get_email(call: Call) -> Response[str]:
@@ -78,7 +84,7 @@ def idempotency_key(header: str | None) -> str | None:
 def answer(outcome: Outcome) -> Response[str]:
     """Return the HTTP answer for what became of an email."""
     status = STATUS[outcome.disposition]
-    if status >= 400:  # noqa: PLR2004 - where HTTP's errors begin
+    if status >= FIRST_ERROR:
         return outcome_problem(status, outcome)
     headers = {"Location": f"/emails/{outcome.id}"}
     if outcome.replayed:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailer.errors import MailerError
     from mailer.outcome import Outcome
 
+FIRST_ERROR = 400
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -47,7 +48,7 @@ def problem(
     **members: Any,
 ) -> Response[str]:
     """Return the problem answer; `retry_after` is in seconds."""
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES[status],
         "status": status,
@@ -58,7 +59,8 @@ def problem(
     }
     headers = dict(headers or {})
     if retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+        body["retry_after"] = max(1, math.ceil(retry_after))
+        headers["Retry-After"] = str(body["retry_after"])
     return Response(status, "application/problem+json", json.dumps(body), headers)
 
 

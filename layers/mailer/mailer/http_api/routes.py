@@ -43,6 +43,7 @@ class Route(NamedTuple):
 
 ROUTES = (
     Route("POST", "/emails", "emails:post_email", key=True, json=True),
+    Route("POST", "/emails/batch", "batch:post_batch", key=True, json=True),
     Route("GET", "/emails/<email>", "emails:get_email", key=True),
     Route("GET", "/health", "health:get_health"),
 )
