@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, InvalidRequest
 from .request import EmailRequest
+
+if TYPE_CHECKING:
+    from .webhooks.sources import Source
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +26,7 @@ class Config:
     """The tables of mailer.toml; `defaults` are fields of `EmailRequest`."""
 
     defaults: dict[str, Any] = field(default_factory=dict)
+    webhooks: dict[str, Source] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | None) -> Config:
@@ -40,10 +44,23 @@ class Config:
     @classmethod
     def check(cls, document: dict[str, Any]) -> Config:
         """Return the configuration in a parsed mailer.toml; raises ConfigurationError."""
-        known = {"defaults"}
+        known = {"defaults", "webhooks"}
         if unknown := sorted(set(document) - known):
             raise ConfigurationError(f"mailer.toml [{unknown[0]}]", "is no table that Mailer knows")
-        return cls(defaults=_defaults(document.get("defaults", {})))
+        return cls(
+            defaults=_defaults(document.get("defaults", {})),
+            webhooks=_webhooks(document.get("webhooks", {})),
+        )
+
+
+def _webhooks(tables: Any) -> dict[str, Source]:
+    if not tables:
+        return {}
+    from .webhooks.sources import Source
+
+    if not isinstance(tables, dict):
+        raise ConfigurationError("mailer.toml [webhooks]", "must hold one table for each source")
+    return {name: Source.check(name, table) for name, table in tables.items()}
 
 
 def _defaults(table: Any) -> dict[str, Any]:

@@ -45,6 +45,7 @@ ROUTES = (
     Route("POST", "/emails", "emails:post_email", key=True, json=True),
     Route("POST", "/emails/batch", "batch:post_batch", key=True, json=True),
     Route("GET", "/emails/<email>", "emails:get_email", key=True),
+    Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
     Route("GET", "/health", "health:get_health"),
 )
 
