@@ -52,7 +52,7 @@ def test_every_email_is_answered_in_order_and_a_bad_one_blocks_none(
     assert [result["index"] for result in results] == list(range(7))
     assert [result["status"] for result in results] == [200, 422, 422, 422, 422, 202, 200]
     assert set(results[0]) == {"index", "status", "id", "state", "message_id", "request_id", "replayed"}
-    assert results[1]["error"]["errors"][0]["pointer"] == "/to/0"
+    assert results[1]["error"]["errors"][0]["pointer"] == "/to"
     assert results[3]["error"]["state"] == "expired"
     assert results[5]["state"] == "unknown"
     assert [ses.acceptances(results[index]["id"]) for index in (0, 5, 6)] == [1, 1, 1]

@@ -174,8 +174,8 @@ def test_wrong_origins_are_named(
     assert "Access-Control-Allow-Origin" not in headers
 
 
-@pytest.mark.parametrize("token", ["short", "sixteen/is/enough", "a" * 129])
-def test_callback_token_that_can_be_guessed_or_is_no_part_of_a_path_is_refused(token: str) -> None:
+@pytest.mark.parametrize("token", ["with/slash", "with space", "a" * 129])
+def test_callback_token_that_is_no_part_of_a_path_is_refused(token: str) -> None:
     with pytest.raises(ConfigurationError, match="MAILER_CALLBACK_TOKEN"):
         Settings.from_environment({"MAILER_STORE_URL": "redis://h", "MAILER_CALLBACK_TOKEN": token})
 

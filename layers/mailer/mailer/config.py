@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, InvalidRequest
+from .native import is_native
 from .request import EmailRequest
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ class Config:
         if path is None:
             return cls()
         try:
-            document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            document = _json_values(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigurationError("MAILER_CONFIG", "names no file that can be read") from error
         except ValueError as error:
@@ -64,13 +66,29 @@ def _webhooks(tables: Any) -> dict[str, Source]:
 
 
 def _defaults(table: Any) -> dict[str, Any]:
+    place = "mailer.toml [defaults]"
     if not isinstance(table, dict):
-        raise ConfigurationError("mailer.toml [defaults]", "must be a table of EmailRequest fields")
-    content = {"template": None} if "simple" in table else {}
+        raise ConfigurationError(place, "must be a table of EmailRequest fields")
+    if "idempotency_key" in table:
+        raise ConfigurationError(f"{place} idempotency_key", "names one email, so it can be no default")
+    if is_native(table):
+        raise ConfigurationError(place, "must use the fields of EmailRequest, not SendEmail's own names")
+    left_out = {"to"} if {"cc", "bcc"} & table.keys() else set()
+    left_out |= {"template"} if "simple" in table else set()
+    sample = {name: value for name, value in _SAMPLE.items() if name not in left_out}
     try:
-        EmailRequest.parse({**_SAMPLE, **content, **table})
+        EmailRequest.parse({**sample, **table})
     except InvalidRequest as error:
         first = error.errors[0]
         key = first.pointer.strip("/").replace("/", ".")
-        raise ConfigurationError(f"mailer.toml [defaults] {key}", first.detail) from error
+        raise ConfigurationError(f"{place} {key}", first.detail) from error
     return table
+
+
+def _json_values(value: Any) -> Any:
+    """Return a TOML value as JSON has it: its dates and times are strings there."""
+    if isinstance(value, dict):
+        return {name: _json_values(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_json_values(item) for item in value]
+    return value.isoformat() if isinstance(value, (date, time)) else value

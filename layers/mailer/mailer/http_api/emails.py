@@ -72,8 +72,9 @@ def idempotency_key(header: str | None) -> str | None:
     if header is None:
         return None
     text = header.strip()
-    if match := _QUOTED_KEY.fullmatch(text):
-        text = re.sub(r'\\(["\\])', r"\1", match[1])
+    if text.startswith('"'):
+        match = _QUOTED_KEY.fullmatch(text)
+        text = re.sub(r'\\(["\\])', r"\1", match[1]) if match else ""
     if not _PLAIN_KEY.fullmatch(text) or len(text) > MAX_KEY_CHARACTERS:
         raise InvalidRequest.at(
             "", f"the header Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable ASCII characters"

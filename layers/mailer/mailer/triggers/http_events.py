@@ -6,12 +6,11 @@ function URLs, API Gateway (legacy) and CLB.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.documents import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
 if TYPE_CHECKING:
@@ -121,8 +120,8 @@ _SHAPES = (
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
     """Return the headers; a value is a text, a list of texts (a name repeated) or true (no value)."""
-    headers = {**_dict(event.get("multiValueHeaders")), **_dict(event.get("headers"))}
-    return {str(name).lower(): _text(value) for name, value in headers.items() if value is not None}
+    given = _dict(event.get("headers")) or _dict(event.get("multiValueHeaders"))  # a balancer sends either
+    return {str(name).lower(): _text(value) for name, value in given.items() if value is not None}
 
 
 def _text(value: Any) -> str:
@@ -141,8 +140,8 @@ def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
     if str(event.get("isBase64Encoded", "")).lower() != "true":
         return body.encode(errors="surrogatepass"), True
     try:
-        return base64.b64decode(body, validate=True), True
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(body), True
+    except ValueError as error:
         raise InvalidRequest.at("", "the event says that its body is base64, and it is not") from error
 
 
