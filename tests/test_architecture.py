@@ -19,8 +19,8 @@ LAYER = ROOT / "layers/mailer"
 HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
 MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 
-# From the bottom up. What is named in no level is pure and stands below them all. A module imports from its own
-# level and from those below.
+# From the bottom up. What is named in no level is pure and stands below them all. A module imports from
+# its own level and from those below.
 LEVELS = (
     {"ledger", "ses", "transport", "logs"},
     {"runtime"},
@@ -41,7 +41,7 @@ BEHIND_DELIVER = {"mailer.ses", "mailer.transport", "mailer.ledger.store", "mail
 FOREIGN = re.compile(
     r"(?<![\w.}])/(?:work|root|tmp|home|Users)/"
     r"|(?:pypi|pythonhosted|npmjs|yarnpkg|npmmirror)\.(?:org|com)"
-    r"|pypi\.[a-z]+\.(?:com|cn|edu)|mirrors\.[a-z]+\."
+    r"|pypi\.[a-z]+\.(?:com|cn|edu)|mirrors\.[a-z]+\b"
 )
 
 
@@ -184,9 +184,7 @@ def test_a_path_of_a_machine_would_be_noticed(text: str, machine: str) -> None:
     assert not FOREIGN.search(f"https://shop.example/{machine}/")
 
 
-@pytest.mark.parametrize(
-    "host", ["pypi.{}", "files.pythonhosted.{}", "registry.npmjs.{}", "mirrors.cloud.{}"]
-)
+@pytest.mark.parametrize("host", ["pypi.{}", "files.pythonhosted.{}", "registry.npmjs.{}", "mirrors.{}"])
 def test_a_registry_would_be_noticed(host: str) -> None:
     assert FOREIGN.search(f"https://{host.format('org')}/simple")
 

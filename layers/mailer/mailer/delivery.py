@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import logs
 from .actions import Action, Rule, Scope, rule_for
-from .deadline import Deadline
+from .deadline import DEFAULT_SECONDS, Deadline
 from .errors import SesFailure, StoreUnavailable
 from .identity import email_id, fresh_key
 from .ledger import LEASE_SECONDS, Entry, Keep, Verdict
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from .request import EmailRequest
     from .ses import Receipt
 
-DEFAULT_SECONDS = 30.0
 MIN_SECONDS = 1.5  # with less than this left no call is begun
 MAX_CALLS = 5  # of one email within one invocation
 MAX_ATTEMPTS = 20  # of one email over all invocations, before the ledger gives it up

@@ -17,7 +17,7 @@ ID_CHARACTERS = 32
 
 def email_id(account: str, key: str) -> str:
     """Return the id of the email that `key` names in `account`: 32 characters of lower-case base32."""
-    digest = hashlib.sha256(f"{account}\0{key}".encode()).digest()  # no account's name holds a NUL
+    digest = hashlib.sha256(account.encode() + key.encode()).digest()
     return base64.b32encode(digest).decode().lower()[:ID_CHARACTERS]
 
 

@@ -120,6 +120,7 @@ Address = Annotated[str, _text(check_address)]
 Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
 Sender = Annotated[str, _text(check_sender)]
 Key = Annotated[str, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS), _text(check_header_text)]
+Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
@@ -139,8 +140,8 @@ class Template(_Part):
 class Simple(_Part):
     """Content without a template, as plain text; the account needs a permission for it."""
 
-    html: str | None = None
-    text: str | None = None
+    html: Text = None
+    text: Text = None
 
     @model_validator(mode="after")
     def _something(self) -> Simple:

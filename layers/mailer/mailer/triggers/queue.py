@@ -8,6 +8,7 @@ from typing import Any
 from mailer import logs
 from mailer.deadline import Deadline
 from mailer.errors import ConfigurationError, UnknownEvent
+from mailer.identity import fresh_key
 from mailer.runtime import Runtime
 
 from .ckafka import handle_ckafka, is_ckafka
@@ -36,7 +37,12 @@ def _unknown(event: Any, context: Any, runtime: Runtime) -> dict[str, Any]:
     """Keep an event of no known source as a dead letter, so that nothing in it is lost."""
     error = UnknownEvent.at("/Records", "must be a batch of SQS or CKafka records")
     logs.refused("queue", error)
-    invocation = context.get("request_id") if isinstance(context, dict) else context.aws_request_id
+    if isinstance(context, dict):
+        invocation = context.get("request_id")
+    else:
+        invocation = getattr(context, "aws_request_id", None)
     body = json.dumps(event, default=str)
-    runtime.ledger.bury(f"invocation:{invocation}", {"code": error.code, "detail": str(error)}, body)
+    runtime.ledger.bury(
+        f"invocation:{invocation or fresh_key()}", {"code": error.code, "detail": str(error)}, body
+    )
     return {"code": error.code, "errors": [vars(one) for one in error.errors]}
