@@ -13,6 +13,7 @@ from .identity import address_hash
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
 
+    from .callbacks import SesEvent
     from .errors import MailerError
     from .ledger import Entry
     from .outcome import Outcome
@@ -85,6 +86,19 @@ def caller(name: str | None) -> None:
         logger().remove_keys(["caller"])
     else:
         logger().append_keys(caller=name)
+
+
+def told(trigger: str, email: str | None, event: SesEvent, verdict: str) -> None:
+    """Log what SES told of an email afterwards, and what that did."""
+    fields = {
+        "trigger": trigger,
+        "id": email,
+        "event": event.name,
+        "recipients": [event.recipient],
+        "code": event.code,
+        "verdict": verdict,
+    }
+    logger().info("event of SES", extra=fields)
 
 
 def unexpected(trigger: str, error: Exception) -> None:

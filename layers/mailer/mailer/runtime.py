@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from .config import Config
 from .ledger import Ledger, Store
 from .ses import SesClient
 from .settings import Settings, environment_of_mailer
+
+if TYPE_CHECKING:
+    from .ledger.events import EventLedger
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,13 @@ class Runtime:
     config: Config
     ledger: Ledger
     ses: SesClient
+
+    @property
+    def events(self) -> EventLedger:
+        """The ledger of what SES told afterwards."""
+        from .ledger.events import EventLedger
+
+        return EventLedger(self.ledger.store)
 
     @classmethod
     def current(cls) -> Runtime:

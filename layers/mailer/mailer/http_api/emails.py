@@ -61,7 +61,8 @@ def get_email(call: Call) -> Response[str]:
     record = call.runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
     if record is None or (domain and record.smtp_message_id != name):
         return problem(404, "NotFound", "no email has this id")
-    return Response(200, "application/json", json.dumps(describe(record)))
+    events = call.runtime.events.of(record.id)
+    return Response(200, "application/json", json.dumps(describe(record, events)))
 
 
 def idempotency_key(header: str | None) -> str | None:
@@ -104,8 +105,12 @@ def receipt(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def describe(record: Record) -> dict[str, Any]:
-    """Return a record as JSON: states, codes and times, and nothing of what was sent to whom."""
+def describe(record: Record, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a record as JSON: states, codes and times, and nothing of what was sent to whom.
+
+    `deliveries` has the newest event of each recipient, who is told apart by a hash.
+    """
+    newest = {event["recipient"]: event for event in events}
     return {
         "id": record.smtp_message_id,
         "state": record.state.value,
@@ -116,11 +121,14 @@ def describe(record: Record) -> dict[str, Any]:
         "created_at": _time(record.created_at),
         "updated_at": _time(record.updated_at),
         "due_at": _time(record.due_at),
-        "history": [
-            {name: _time(value) if name.endswith("at") else value for name, value in note.items()}
-            for note in record.history
-        ],
+        "history": [_dated(note) for note in record.history],
+        "deliveries": [_dated(event) for event in newest.values()],
+        "events": [_dated(event) for event in events],
     }
+
+
+def _dated(note: dict[str, Any]) -> dict[str, Any]:
+    return {name: _time(value) if name.endswith("at") else value for name, value in note.items()}
 
 
 def _time(milliseconds: int | None) -> str | None:
