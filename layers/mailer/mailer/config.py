@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError, InvalidRequest
 from .request import EmailRequest
+
+if TYPE_CHECKING:
+    from .queues import Queue
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,6 +26,7 @@ class Config:
     """The tables of mailer.toml; `defaults` are fields of `EmailRequest`."""
 
     defaults: dict[str, Any] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | None) -> Config:
@@ -40,10 +44,13 @@ class Config:
     @classmethod
     def check(cls, document: dict[str, Any]) -> Config:
         """Return the configuration in a parsed mailer.toml; raises ConfigurationError."""
-        known = {"defaults"}
+        known = {"defaults", "queues"}
         if unknown := sorted(set(document) - known):
             raise ConfigurationError(f"mailer.toml [{unknown[0]}]", "is no table that Mailer knows")
-        return cls(defaults=_defaults(document.get("defaults", {})))
+        return cls(
+            defaults=_defaults(document.get("defaults", {})),
+            queues=_queues(document.get("queues", {})),
+        )
 
 
 def _defaults(table: Any) -> dict[str, Any]:
@@ -57,3 +64,13 @@ def _defaults(table: Any) -> dict[str, Any]:
         key = first.pointer.strip("/").replace("/", ".")
         raise ConfigurationError(f"mailer.toml [defaults] {key}", first.detail) from error
     return table
+
+
+def _queues(tables: Any) -> dict[str, Queue]:
+    if not tables:
+        return {}
+    from .queues import Queue
+
+    if not isinstance(tables, dict):
+        raise ConfigurationError("mailer.toml [queues]", "must hold one table for each kind of message")
+    return {name: Queue.check(name, table) for name, table in tables.items()}
