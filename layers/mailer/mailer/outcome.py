@@ -70,6 +70,16 @@ class Outcome:
             replayed=replayed,
         )
 
+    def receipt(self) -> dict[str, Any]:
+        """Return what answers a send."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "message_id": self.message_id,
+            "request_id": self.request_id,
+            "replayed": self.replayed,
+        }
+
     def reason(self) -> dict[str, Any]:
         """Return what a dead letter says of why its email was not sent."""
         return {
