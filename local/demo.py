@@ -189,10 +189,10 @@ def _overload(world: LocalWorld) -> dict[str, Any]:
 
 
 def _invoke(world: LocalWorld, cloud: str, function: str, event: Any) -> tuple[Any, list[dict[str, Any]]]:
-    """Return what the function answered, and what it logged."""
+    """Return what the function answered, and what it logged beside metrics."""
     invocation, lines = world.invoke(cloud, function, event)
     _check(not invocation.failed, f"{cloud}/{function} failed: {invocation.payload}")
-    return invocation.payload, lines
+    return invocation.payload, [line for line in lines if "_aws" not in line]
 
 
 def _post(world: LocalWorld, key: str, **fields: Any) -> Any:
