@@ -267,7 +267,7 @@ def test_a_record_is_described_without_what_was_sent_to_whom() -> None:
             {"state": "deferred", "at": 0, "due_at": 60_000},
         ],
     )  # fmt: skip
-    assert describe(record) == {
+    assert describe(record, []) == {
         "id": ID, "state": "deferred", "code": "FailedOperation.TemporaryBlocked", "message_id": "m",
         "request_id": "r", "attempts": 2, "created_at": "2026-05-03T03:09:37.001Z",
         "updated_at": "2026-05-03T03:09:38.000Z", "due_at": "1970-01-01T00:00:00.000Z",
@@ -275,5 +275,6 @@ def test_a_record_is_described_without_what_was_sent_to_whom() -> None:
             {"state": "sending", "at": "2026-05-03T03:09:37.001Z", "attempt": 1},
             {"state": "deferred", "at": "1970-01-01T00:00:00.000Z", "due_at": "1970-01-01T00:01:00.000Z"},
         ],
+        "deliveries": [], "events": [],
     }  # fmt: skip
-    assert describe(Record("abc", State.ACCEPTED, ID))["due_at"] is None
+    assert describe(Record("abc", State.ACCEPTED, ID), [])["due_at"] is None

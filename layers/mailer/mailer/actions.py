@@ -187,6 +187,9 @@ _LEDGER: dict[str, Rule] = {
     "Ledger.Paced":                                  Rule(RETRY,     ACCOUNT,          1,           SURE,   "the account's 20 requests a second are taken", "nothing to do"),
     "Ledger.NoRoom":                                 Rule(RETRY,     ACCOUNT,          MINUTE,      SURE,   "the ledger holds as many deferred emails as MAILER_DEFERRED_MAX allows", "end the halt, or raise MAILER_DEFERRED_MAX"),
     "Ledger.AttemptsExhausted":                      Rule(REJECT,    REQUEST,          None,        SURE,   "every attempt was put off; the email was given up and dead-lettered", "read the history in the dead letter, then send it again"),
+    "Ledger.HardBounce":                            Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    SURE,   "SES reported that mail to this address bounced for good", "correct the address"),
+    "Ledger.SpamReport":                            Rule(SUPPRESS,  RECIPIENT,        None,        SURE,   "SES reported that the recipient called the mail spam", "do not mail this person again"),
+    "Ledger.Unsubscribed":                          Rule(SUPPRESS,  RECIPIENT,        None,        SURE,   "SES reported that the recipient has unsubscribed", "do not mail this person again from this domain"),
 }
 # fmt: on
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import logs
+from . import logs, metrics
 from .actions import Action, Rule, Scope, rule_for
 from .deadline import DEFAULT_SECONDS, Deadline
 from .errors import SesFailure, StoreUnavailable
@@ -76,6 +76,7 @@ def _deliver(road: _Road, entry: Entry, claim: State | None) -> Outcome:
         again = outcome.action is Action.RETRY and 0 < len(codes) < MAX_CALLS
         if not again or road.deadline.left() < delay + MIN_SECONDS:
             logs.outcome(entry, outcome)
+            metrics.count(entry.trigger, outcome)
             return outcome
         time.sleep(delay)
         claim = State.DEFERRED if outcome.state is State.DEFERRED else None
@@ -89,14 +90,17 @@ def _attempt(road: _Road, entry: Entry, claim: State | None, codes: list[str]) -
     if admission.verdict is not Verdict.SEND:
         codes.clear()
         return _in_the_way(entry, admission)
+    started_at = time.monotonic()
     try:
         receipt = _send(road, entry, asked_at)
     except SesFailure as failure:
         attempts = admission.record.attempts if admission.record else 1
         rule = _rule(failure.code, codes)
         codes.append(failure.code)
-        return _failed(road, entry, failure, rule, attempts)
-    return _accepted(road, entry, receipt)
+        outcome = _failed(road, entry, failure, rule, attempts)
+    else:
+        outcome = _accepted(road, entry, receipt)
+    return replace(outcome, seconds=time.monotonic() - started_at)
 
 
 def _admit(road: _Road, entry: Entry, claim: State | None) -> Admission:

@@ -20,15 +20,19 @@ def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any
 
     `levels` is how deep it may nest. Raises InvalidRequest, as `check_object` does.
     """
+    return check_object(read_json(raw), levels)
+
+
+def read_json(raw: str | bytes) -> Any:
+    """Return the JSON value in `raw`, whose parts are still to be checked; raises InvalidRequest."""
     try:
-        document = json.loads(raw, parse_int=_integer, object_pairs_hook=_object)
+        return json.loads(raw, parse_int=_integer, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise InvalidRequest.at("", "is not UTF-8") from error
     except RecursionError as error:
-        raise InvalidRequest.at("", f"is nested deeper than {levels} levels") from error
+        raise InvalidRequest.at("", f"is nested deeper than {MAX_JSON_DEPTH} levels") from error
     except ValueError as error:
         raise InvalidRequest.at("", "is not JSON") from error
-    return check_object(document, levels)
 
 
 def check_object(document: Any, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:

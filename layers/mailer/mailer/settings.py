@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,12 +14,15 @@ from .errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_PREFIX = "MAILER_"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ACCOUNT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,12 @@ class Settings:
     config_path: str | None
     callback_token: str | None = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
+    cors_origins: frozenset[str]
+
+    @classmethod
+    def current(cls) -> Settings:
+        """Return the settings of the environment as it is now; raises ConfigurationError."""
+        return _settings(environment_of_mailer())
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -53,9 +64,20 @@ class Settings:
             unknown_grace=_number(environment, "MAILER_UNKNOWN_GRACE", 900, 1, 86_400),
             deferred_max=_number(environment, "MAILER_DEFERRED_MAX", 10_000, 0, 10_000_000),
             config_path=environment.get("MAILER_CONFIG") or None,
-            callback_token=environment.get("MAILER_CALLBACK_TOKEN") or None,
+            callback_token=_callback_token(environment.get("MAILER_CALLBACK_TOKEN", "")),
             api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
+            cors_origins=_origins(environment.get("MAILER_CORS_ORIGINS", "")),
         )
+
+
+def environment_of_mailer() -> tuple[tuple[str, str], ...]:
+    """Return the `MAILER_…` variables as they are now, in the order of their names."""
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(_PREFIX)))
+
+
+@lru_cache(maxsize=1)
+def _settings(environment: tuple[tuple[str, str], ...]) -> Settings:
+    return Settings.from_environment(dict(environment))
 
 
 def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
@@ -112,3 +134,20 @@ def _api_keys(text: str) -> dict[str, str]:
             )
         keys[digest.lower()] = name
     return keys
+
+
+def _callback_token(text: str) -> str | None:
+    if text and not _TOKEN.fullmatch(text):
+        raise ConfigurationError(
+            "MAILER_CALLBACK_TOKEN", "must be 1 to 128 letters, digits, dots, dashes, underscores or tildes"
+        )
+    return text or None
+
+
+def _origins(text: str) -> frozenset[str]:
+    origins = frozenset(filter(None, (part.strip() for part in text.split(","))))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ConfigurationError(
+            "MAILER_CORS_ORIGINS", 'must be "https://shop.example,…" (no path), or * for every origin'
+        )
+    return origins
