@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 SENDER = "Shop <noreply@mail.shop.example>"
 FAULTS = (
     "answer-lost", "reset-before", "reset-after", "http-500", "http-502", "cut-body", "bad-json", "html",
-    "charset", "charset-accepted", "no-message-id", "no-content-type", "InternalError", "RequestLimitExceeded",
+    "charset", "charset-accepted", "no-message-id", "no-content-type", "InternalError",
+    "RequestLimitExceeded",
     "FailedOperation.ServiceNotAvailable", "ResourceInsufficient", "FailedOperation.TemporaryBlocked",
 )  # fmt: skip
 RATE = 100
@@ -107,6 +108,8 @@ class Worker:
             )
             process.stdin.flush()
             line = process.stdout.readline()
+        if not line:
+            process.wait()
         answer: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
         return answer
 
