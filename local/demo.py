@@ -48,6 +48,7 @@ EXPECTED = {
     "aws/queue-sqs-fifo.json": ("3 done", ["accepted", "accepted", "accepted"]),
     "aws/queue-sqs-sns.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-sqs.json": ("2 done, 1 returned", ["-", "accepted", "accepted"]),
+    "aws/schedule-digest-eventbridge.json": ("digest: nothing due", ["-"]),
     "aws/schedule-eventbridge.json": ("sweep: nothing due", ["-"]),
     "tencent/http-function-url-get-health.json": ("200", ["-"]),
     "tencent/queue-ckafka.json": ("3 done", ["accepted", "accepted", "refused"]),
@@ -56,6 +57,7 @@ EXPECTED = {
     "tencent/queue-invoke-native.json": ("accepted", ["accepted"]),
     "tencent/queue-tdmq-list.json": ("3 done", ["-", "accepted", "accepted"]),
     "tencent/queue-tdmq.json": ("1 done", ["accepted"]),
+    "tencent/schedule-digest-timer.json": ("digest: nothing due", ["-"]),
     "tencent/schedule-timer.json": ("sweep: nothing due", ["-"]),
 }
 SCF_DEFAULT_TIMEOUT = 3.0

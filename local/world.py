@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .platform import LambdaFunction, ScfFunction
@@ -13,13 +14,13 @@ from .ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from .store import EmbeddedStore
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
     from .platform import Function, Invocation
 
+CONFIG = Path(__file__).parents[1] / "mailer.toml"
 API_KEY = "demo-key"
 ROLE = RoleKey("AKIDrole", "role-secret-key", "role-token")
 TIMEOUTS = {"http": 29.0, "queue": 60.0, "schedule": 60.0}
@@ -46,6 +47,7 @@ class LocalWorld:
             settings = {
                 "MAILER_STORE_URL": store_url,
                 "MAILER_SES_ENDPOINT": self.ses.endpoint,
+                "MAILER_CONFIG": str(CONFIG),
                 "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
             }
             key = {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
