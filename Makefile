@@ -29,7 +29,7 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" -p no:cacheprovider
 endif
 
 lock: setup ## Resolve the dependencies anew
