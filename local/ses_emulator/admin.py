@@ -55,7 +55,7 @@ def _refuse_foreign_origin(request: Request) -> None:
 
 
 def _route(method: str, path: str, name: str) -> Handler:
-    handler = _ROUTES.get((method, name))
+    handler = ROUTES.get((method, name))
     if handler is None or not path.startswith(PREFIX):
         raise AdminError(404, "not found; calls of the API carry X-TC-Action")
     return handler
@@ -133,7 +133,8 @@ def _take(wish: dict[str, Any], name: str) -> str:
     return value
 
 
-_ROUTES: dict[tuple[str, str], Handler] = {
+# By method and the path after the prefix.
+ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): lambda *_: {"status": "ok"},
     ("GET", "counts"): lambda emulator, *_: emulator.counts(),
     ("GET", "inbox"): _inbox,

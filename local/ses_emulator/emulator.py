@@ -48,7 +48,7 @@ class Emulator:
         )
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="ses-emulator", daemon=True
+            target=self._server.serve_forever, args=(0.02,), name="ses-emulator", daemon=True
         )
         self.callbacks.start()
         self._thread.start()

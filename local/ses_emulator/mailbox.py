@@ -77,7 +77,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of SendEmail; `outcome` is "accepted", an error's code, or "not-accepted" (a fault)."""
+    """A call of SendEmail; `outcome` is "accepted", an error's code, or "not-accepted" (by a fault)."""
 
     sequence: int
     arrived: float

@@ -1,6 +1,11 @@
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tencentcloud.common.credential import Credential
@@ -8,10 +13,27 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 from tencentcloud.ses.v20201002.ses_client import SesClient
 
-from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
+from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator, signature
 
-FROM = "Shop <noreply@mail.shop.example>"
-TO = "user@example.com"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EMAIL = {
+    "FromEmailAddress": "Shop <noreply@mail.shop.example>",
+    "Subject": "Hello",
+    "Destination": ["user@example.com"],
+    "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
+}
+
+
+class Clock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = float(int(time.time()))
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class Sdk:
@@ -27,28 +49,99 @@ class Sdk:
             credential, region, ClientProfile(httpProfile=http, language="en-US", **options)
         )
 
-    def call(self, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """The action's `Response`; raises TencentCloudSDKException for what the SDK takes for an error."""
+    def call(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """The action's `Response`."""
         response: dict[str, Any] = self.client.call_json(action, parameters)["Response"]
         return response
 
     def send(self, **parameters: Any) -> dict[str, Any]:
         """SendEmail with a valid request, of which `parameters` replace fields (None: leave it out)."""
-        return self.call("SendEmail", email(**parameters))
+        fields = {**EMAIL, **({"Template": None} if "Simple" in parameters else {}), **parameters}
+        return self.call("SendEmail", **{name: value for name, value in fields.items() if value is not None})
 
     def close(self) -> None:
         self.client.request.conn._session.close()
 
 
-def email(**parameters: Any) -> dict[str, Any]:
-    """A valid SendEmail body with some fields replaced, or left out where they are None."""
-    content = (
-        {}
-        if "Simple" in parameters
-        else {"Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'}}
-    )
-    fields = {"FromEmailAddress": FROM, "Subject": "Hello", "Destination": [TO], **content, **parameters}
-    return {name: value for name, value in fields.items() if value is not None}
+class Wire:
+    """Requests made by hand, for what the SDK would never send."""
+
+    def __init__(self, ses: Emulator, clock: Callable[[], float] = time.time) -> None:
+        self.ses = ses
+        self.clock = clock
+
+    def headers(self, body: bytes, **changes: str | None) -> dict[str, str]:
+        """Signed headers of a SendEmail call, with some changed (`_` for `-`) or, if None, left out."""
+        timestamp = int(self.clock())
+        headers: dict[str, str | None] = {
+            "host": self.ses.address,
+            "content-type": "application/json",
+            "x-tc-action": "SendEmail",
+            "x-tc-version": "2020-10-02",
+            "x-tc-region": "ap-singapore",
+            "x-tc-timestamp": str(timestamp),
+            **{name.replace("_", "-"): value for name, value in changes.items()},
+        }
+        present = {name: value for name, value in headers.items() if value is not None}
+        signable = {"content-type": "", "x-tc-timestamp": "0", **present}
+        date = signature.utc_date(timestamp)
+        signed = signature.sign(SECRET_KEY, signable, body, date=date)
+        present.setdefault(
+            "authorization",
+            f"TC3-HMAC-SHA256 Credential={SECRET_ID}/{date}/ses/tc3_request, "
+            f"SignedHeaders=content-type;host, Signature={signed}",
+        )
+        return present
+
+    def post(self, body: bytes | None = None, **changes: str | None) -> dict[str, Any]:
+        """The API's `Response` to a body (default: a valid email)."""
+        payload = json.dumps(EMAIL).encode() if body is None else body
+        answer = self.request("POST", "/", payload, self.headers(payload, **changes))
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        response: dict[str, Any] = json.loads(answer.body)["Response"]
+        return response
+
+    def code(self, body: bytes | None = None, **changes: str | None) -> str:
+        """The error code of the answer to a body."""
+        response = self.post(body, **changes)
+        assert response["RequestId"]
+        code: str = response["Error"]["Code"]
+        return code
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> Reply:
+        """One HTTP exchange on a connection of its own."""
+        connection = http.client.HTTPConnection(self.ses.settings.host, self.ses.port, timeout=10)
+        with closing(connection):
+            connection.request(method, path, body, headers or {})
+            with connection.getresponse() as answer:
+                return Reply(answer.status, answer.headers, answer.read())
+
+    def json(self, method: str, path: str, value: Any = None) -> Any:
+        """What the admin API answers under `/_emulator/`."""
+        body = b"" if value is None else json.dumps(value).encode()
+        return json.loads(self.request(method, f"/_emulator/{path}", body).body)
+
+    def connect(self) -> socket.socket:
+        """A raw connection."""
+        return socket.create_connection((self.ses.settings.host, self.ses.port), timeout=10)
+
+    def bytes_of(self, body: bytes, **changes: str | None) -> bytes:
+        """A signed call as it goes over the wire."""
+        headers = {**self.headers(body, **changes), "content-length": str(len(body))}
+        lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        return "\r\n".join(lines).encode() + body
+
+
+class Reply:
+    """An HTTP answer."""
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
 
 
 @pytest.fixture(autouse=True)
@@ -58,9 +151,20 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(rate=0, status_rate=0, recipient_hourly=0, slow_seconds=20) as emulator:
-        yield emulator
+def start() -> Iterator[Callable[..., Emulator]]:
+    """Starts emulators without request and recipient limits, but for what a test asks; closed at its end."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Emulator:
+            unlimited = {"rate": 0, "status_rate": 0, "recipient_hourly": 0}
+            return stack.enter_context(Emulator(**{**unlimited, **settings}))
+
+        yield make
+
+
+@pytest.fixture
+def ses(start: Callable[..., Emulator]) -> Emulator:
+    return start()
 
 
 @pytest.fixture
@@ -79,3 +183,18 @@ def connect() -> Iterator[Callable[..., Sdk]]:
 @pytest.fixture
 def sdk(ses: Emulator, connect: Callable[..., Sdk]) -> Sdk:
     return connect(ses)
+
+
+@pytest.fixture
+def wire(ses: Emulator) -> Wire:
+    return Wire(ses)
+
+
+@pytest.fixture
+def wires() -> type[Wire]:
+    return Wire
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

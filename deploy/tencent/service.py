@@ -1,0 +1,273 @@
+"""What serverless.tencent.yml may say, with SCF's own rules, checked before anything is called.
+
+The rules are those of CreateFunction, PublishLayerVersion and CreateTrigger (API version 2018-04-16) and of
+https://www.tencentcloud.com/document/product/583/11637 (limits), /32748 (environment) and /9708 (timer).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotation
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from deploy.tencent.errors import ConfigurationError
+
+RESERVED = ("SCF_", "QCLOUD_", "TENCENTCLOUD_")
+ENVIRONMENT_BYTES = 4096
+ZIP_BYTES = 50 * 1024 * 1024
+MESSAGE_BYTES = 4096
+TRIGGERS_PER_TYPE = 10
+CRON_FIELDS = 7
+CRON_FIELD = re.compile(r"[0-9A-Za-z,*/?#-]+")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z](?:[A-Za-z0-9_-]{0,58}[A-Za-z0-9])$")]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?$")]
+Handler = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,58}[A-Za-z]\.[A-Za-z][A-Za-z0-9_-]{0,58}[A-Za-z]$", max_length=121
+    ),
+]
+
+
+def _memory(size: int) -> int:
+    if size == 64 or (128 <= size <= 3072 and size % 128 == 0):  # noqa: PLR2004 - the API page's own numbers
+        return size
+    raise ValueError("SCF takes 64 MB, or 128 to 3072 MB in steps of 128")
+
+
+def _cron(expression: str) -> str:
+    fields = expression.split()
+    if len(fields) != CRON_FIELDS or not all(CRON_FIELD.fullmatch(field) for field in fields):
+        raise ValueError("SCF's cron has seven fields: second minute hour day month weekday year")
+    return expression
+
+
+Memory = Annotated[int, AfterValidator(_memory)]
+Timeout = Annotated[int, Field(ge=1, le=900)]
+
+
+class Part(BaseModel):
+    """Every part is frozen and knows all its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class Package(Part):
+    """A zip that the build made, by its path below the project."""
+
+    artifact: Path
+
+    @field_validator("artifact")
+    @classmethod
+    def _small_enough(cls, path: Path) -> Path:
+        if not path.is_file():
+            raise ValueError(f"{path} is not there: run `make build`")
+        if path.stat().st_size > ZIP_BYTES:
+            raise ValueError(
+                f"{path} has {path.stat().st_size:,} bytes: SCF takes {ZIP_BYTES:,} through its API"
+            )
+        return path
+
+    def content(self) -> bytes:
+        """The zip's bytes."""
+        return self.artifact.read_bytes()
+
+    def sha256(self) -> str:
+        """What tells one content from another."""
+        return hashlib.sha256(self.content()).hexdigest()
+
+
+class Layer(Part):
+    """One layer; all its functions use it."""
+
+    name: LayerName
+    package: Package
+
+
+class Vpc(Part):
+    """The private network to run in; both empty: none."""
+
+    id: str = ""
+    subnet: str = ""
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Vpc:
+        if bool(self.id) != bool(self.subnet):
+            raise ValueError("a VPC needs its subnet and a subnet its VPC")
+        return self
+
+
+class Logs(Part):
+    """Where the Cloud Log Service keeps the logs; both empty: SCF's default topic."""
+
+    logset: str = ""
+    topic: str = ""
+
+
+class Timer(Part):
+    """A timer trigger; ``message`` arrives as the event's ``Message``."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+    cron: Annotated[str, AfterValidator(_cron)]
+    message: str = ""
+    enabled: bool = True
+
+    @field_validator("message")
+    @classmethod
+    def _short_enough(cls, message: str) -> str:
+        if len(message.encode()) > MESSAGE_BYTES:
+            raise ValueError(f"a timer's message has at most {MESSAGE_BYTES} bytes")
+        return message
+
+
+class Url(Part):
+    """A function URL, from the internet. The mailer authenticates its callers itself: ``NONE``."""
+
+    auth: Literal["NONE", "CAM"] = "NONE"
+    intranet: bool = False
+    enabled: bool = True
+
+
+class Ckafka(Part):
+    """A CKafka trigger; an empty ``instance`` stands for no trigger."""
+
+    instance: str
+    topic: str
+    group: str = ""
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 100
+    wait: Annotated[int, Field(ge=1, le=60)] = 5
+    offset: Literal["latest", "earliest"] = "latest"
+    retry: Annotated[int, Field(ge=0, le=10_000)] = 10_000
+    enabled: bool = True
+
+    @model_validator(mode="after")
+    def _topic_of_the_instance(self) -> Ckafka:
+        if self.instance and not self.topic:
+            raise ValueError("a CKafka instance needs a topic")
+        return self
+
+
+class Event(Part):
+    """One event source: exactly one of its fields is set."""
+
+    timer: Timer | None = None
+    url: Url | None = None
+    ckafka: Ckafka | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Event:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("an event is one of timer, url, ckafka")
+        return self
+
+    @property
+    def trigger(self) -> Timer | Url | Ckafka | None:
+        """The trigger it stands for; None for a CKafka source that is left empty."""
+        if self.ckafka is not None and not self.ckafka.instance:
+            return None
+        return self.timer or self.url or self.ckafka
+
+
+class Function(Part):
+    """One function; what it leaves out is the provider's."""
+
+    name: Name
+    handler: Handler
+    package: Package
+    memorySize: Memory  # noqa: N815 - the Serverless file's own word
+    timeout: Timeout
+    events: tuple[Event, ...] = ()
+
+    @property
+    def triggers(self) -> tuple[Timer | Url | Ckafka, ...]:
+        """The triggers that its events stand for."""
+        return tuple(event.trigger for event in self.events if event.trigger is not None)
+
+    @model_validator(mode="after")
+    def _triggers_fit(self) -> Function:
+        kinds = [type(trigger) for trigger in self.triggers]
+        if any(kinds.count(kind) > TRIGGERS_PER_TYPE for kind in kinds):
+            raise ValueError(f"a function has at most {TRIGGERS_PER_TYPE} triggers of a type")
+        if kinds.count(Url) > 1:
+            raise ValueError("a function has at most one URL")
+        timers = [trigger.name for trigger in self.triggers if isinstance(trigger, Timer)]
+        if len(set(timers)) < len(timers):
+            raise ValueError("two timers of a function have the same name")
+        return self
+
+
+class Provider(Part):
+    """What all functions share."""
+
+    name: Literal["tencent"]
+    stage: str
+    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z0-9-]+$")]
+    endpoint: str
+    namespace: str = "default"
+    runtime: Literal["Python3.10", "Python3.9"]
+    role: str = ""
+    environment: dict[str, str]
+    vpc: Vpc = Vpc()
+    logs: Logs = Logs()
+    initTimeout: Annotated[int, Field(ge=3, le=300)] = 65  # noqa: N815 - the Serverless file's own word
+
+    @model_validator(mode="after")
+    def _can_send(self) -> Provider:
+        if "MAILER_STORE_URL" not in self.environment:
+            raise ValueError("MAILER_STORE_URL is not set: without its store the mailer sends nothing")
+        if not self.role and not {"MAILER_SECRET_ID", "MAILER_SECRET_KEY"} <= self.environment.keys():
+            raise ValueError("give the parameter role, or set MAILER_SECRET_ID and MAILER_SECRET_KEY")
+        return self
+
+    @field_validator("environment")
+    @classmethod
+    def _settable(cls, environment: dict[str, str]) -> dict[str, str]:
+        for name in environment:
+            if name.startswith(RESERVED):
+                raise ValueError(f"{name}: SCF keeps names that start with {', '.join(RESERVED)} for itself")
+            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+                raise ValueError(
+                    f"{name}: a name starts with a letter and has letters, digits and underscores"
+                )
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+        if size > ENVIRONMENT_BYTES:
+            raise ValueError(f"{size} bytes in all: SCF takes {ENVIRONMENT_BYTES}")
+        # A variable left empty is one that is not set: SCF has no use for it, and the layer has defaults.
+        return {name: value for name, value in environment.items() if value}
+
+
+class Service(Part):
+    """The whole deployment."""
+
+    service: str
+    provider: Provider
+    layers: dict[Literal["mailer"], Layer]
+    functions: dict[str, Function]
+
+    @property
+    def layer(self) -> Layer:
+        """The one layer."""
+        return self.layers["mailer"]
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Service:
+        """Check a resolved Serverless file, less what only osls reads. Raises ConfigurationError."""
+        known = {key: value for key, value in document.items() if key in cls.model_fields}
+        try:
+            return cls.model_validate(known)
+        except ValidationError as error:
+            raise ConfigurationError(
+                {".".join(map(str, problem["loc"])): problem["msg"] for problem in error.errors()}
+            ) from None
