@@ -46,6 +46,7 @@ EMAIL = {
 
 
 def entries(account: str) -> list[Entry]:
+    """Return a batch of emails, each to somebody else."""
     requests = [EmailRequest.parse({**EMAIL, "to": f"r{number}@customer.example"}) for number in range(BATCH)]
     return [
         Entry(email_id(account, str(number)), request, "bench") for number, request in enumerate(requests)
@@ -53,6 +54,7 @@ def entries(account: str) -> list[Entry]:
 
 
 def one_by_one(ledger: Ledger, batch: list[Entry]) -> None:
+    """Admit as the queue function does."""
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(ledger.admit, batch))
 
@@ -84,6 +86,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 
 def measure(url: str, *, sent: bool) -> None:
+    """Print both ways beside each other, for new emails or for a batch that comes again."""
     figures: dict[str, list[tuple[float, float]]] = {"one by one": [], "pipeline": []}
     for _ in range(ROUNDS):
         for name, admit in (("one by one", one_by_one), ("pipeline", in_a_pipeline)):
@@ -113,6 +116,7 @@ def measure(url: str, *, sent: bool) -> None:
 
 
 def whole_batch(url: str) -> None:
+    """Print what a batch costs from its records to their fates."""
     logger().setLevel("ERROR")
     os.environ |= {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
     with Emulator() as ses:
@@ -144,6 +148,7 @@ def whole_batch(url: str) -> None:
 
 
 def main() -> None:
+    """Measure on a store of its own."""
     with EmbeddedStore() as store:
         for sent in (False, True):
             measure(store.url, sent=sent)
