@@ -20,7 +20,7 @@ PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
 
-test: lint types tests tests-3.10 ## Run every check
+test: lint types tests tests-3.10 tests-deploy ## Run every check
 
 setup: .venv/ready
 

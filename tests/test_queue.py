@@ -144,7 +144,7 @@ def test_partition_is_read_in_either_spelling(runtime: Runtime, ses: Emulator) -
     assert len(ses.calls()) == 1
 
 
-@pytest.mark.parametrize("context", [LambdaContext(), scf_context()])
+@pytest.mark.parametrize("context", [LambdaContext(), scf_context(), None])
 @pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:s3"}]}, None, {"Records": [1]}])
 def test_unknown_event_is_kept_as_a_dead_letter(runtime: Runtime, event: Any, context: Any) -> None:
     answer = handle(event, context)

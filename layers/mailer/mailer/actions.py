@@ -1,7 +1,8 @@
 """What to do about every way in which a SendEmail call can fail: one table, one line a code.
 
 Sources: the error codes of SES API 2020-10-02 SendEmail, the common error codes of Tencent Cloud API 3.0,
-the constants of the official SDK's `errorcodes.py`, and `transport` for what never was an API answer.
+the constants of the official SDK's `errorcodes.py`, and `transport`, which names what never was an API answer.
+The codes of the SendEmail page are in its order.
 Codes of the SDK that belong to other SES actions are listed in `OTHER_ACTIONS`.
 """
 
@@ -57,8 +58,7 @@ SURE, UNSURE = True, False
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 # fmt: off
-TABLE: dict[str, Rule] = {
-    # The error codes of the SendEmail page, in its order.
+_SEND_EMAIL: dict[str, Rule] = {
     "FailedOperation.AttachContentToolarge":         Rule(REJECT,    REQUEST,          None,        SURE,   "the attachments are over SES's size limit", "send less than 4 MB in all, or link to the file"),
     "FailedOperation.EmailAddrInBlacklist":          Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    SURE,   "the address bounced lately for some SES customer and is blocked for 14 days", "correct the address, or remove it from the blocklist in the console"),
     "FailedOperation.EmailContentToolarge":          Rule(REJECT,    REQUEST,          None,        SURE,   "the body is over SES's size limit", "shorten the content"),
@@ -103,7 +103,9 @@ TABLE: dict[str, Rule] = {
     "ResourceUnavailable":                           Rule(DEFER,     ACCOUNT,          MINUTE,      SURE,   "a resource of SES is unavailable at the moment", "nothing to do: it goes out later"),
     "UnknownParameter":                              Rule(REJECT,    REQUEST,          None,        SURE,   "the request holds a parameter that the API does not know", "compare the request with the API page"),
     "UnsupportedOperation":                          Rule(REJECT,    REQUEST,          None,        SURE,   "the operation is not supported", "compare the request with the API page"),
-    # Further constants of the SDK that SendEmail can meet.
+}
+
+_SDK_CONSTANTS: dict[str, Rule] = {
     "FailedOperation":                               Rule(RECONCILE, REQUEST,          MINUTE,      UNSURE, "the operation failed without saying how far it got", "nothing to do: the sweep finds out"),
     "FailedOperation.DKIMNotApplied":                Rule(HALT,      SENDER,           15 * MINUTE, SURE,   "the sender's domain has no DKIM record", "add the DKIM record that the console shows"),
     "FailedOperation.ServiceNotAvailable":           Rule(RETRY,     REQUEST,          2,           SURE,   "a passing fault; SES says that the request did not take effect", "nothing to do"),
@@ -124,7 +126,9 @@ TABLE: dict[str, Rule] = {
     "OperationDenied.SendAddressStatusError":        Rule(HALT,      SENDER,           15 * MINUTE, SURE,   "the sender address is not enabled", "check the sender address in the console"),
     "OperationDenied.TemplateStatusError":           Rule(HALT,      TEMPLATE,         15 * MINUTE, SURE,   "the template is not approved", "wait for the review, or correct the template"),
     "ResourceNotFound":                              Rule(REJECT,    REQUEST,          None,        SURE,   "something that the request names does not exist", "check sender and template in the console"),
-    # The common codes of Tencent Cloud API 3.0.
+}
+
+_COMMON: dict[str, Rule] = {
     "ActionOffline":                                 Rule(HALT,      ACCOUNT,          HOUR,        SURE,   "the API was taken offline", "update Mailer"),
     "AuthFailure":                                   Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the credentials are not accepted", "check the secret id, the key and the CAM policy"),
     "AuthFailure.InvalidAuthorization":              Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the Authorization header is malformed", "check for a proxy that rewrites headers", 1),
@@ -152,12 +156,16 @@ TABLE: dict[str, Rule] = {
     "UnauthorizedOperation":                         Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the key may not call SendEmail", "grant ses:SendEmail in CAM"),
     "UnsupportedProtocol":                           Rule(HALT,      ACCOUNT,          HOUR,        SURE,   "the request's protocol is not HTTPS POST", "check MAILER_SES_ENDPOINT"),
     "UnsupportedRegion":                             Rule(HALT,      ACCOUNT,          HOUR,        SURE,   "SES does not run in this region", "set MAILER_SES_REGION to ap-singapore"),
-    # What the SDK raises before it sends.
+}
+
+_BEFORE_SENDING: dict[str, Rule] = {
     "ClientError":                                   Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the SDK refuses its own configuration", "check MAILER_SES_ENDPOINT and the credentials"),
     "ClientParamsError":                             Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the SDK refuses its parameters", "check MAILER_SES_ENDPOINT and the credentials"),
     "ClientSideError":                               Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "the SDK failed before it sent", "check MAILER_SES_ENDPOINT and the credentials"),
     "InvalidCredential":                             Rule(HALT,      ACCOUNT,          15 * MINUTE, SURE,   "there are no credentials, or they hold white space", "set MAILER_SECRET_ID and MAILER_SECRET_KEY, or give the function an execution role"),
-    # How the transport fails: `transport` gives these names to what the SDK raises.
+}
+
+_TRANSPORT: dict[str, Rule] = {
     "Transport.ConnectionRefused":                   Rule(RETRY,     REQUEST,          1,           SURE,   "nothing listens at the endpoint", "check MAILER_SES_ENDPOINT and the egress rules"),
     "Transport.NameResolution":                      Rule(RETRY,     REQUEST,          1,           SURE,   "the endpoint's name did not resolve", "check MAILER_SES_ENDPOINT and DNS"),
     "Transport.ConnectTimeout":                      Rule(RETRY,     REQUEST,          1,           SURE,   "no connection in time", "check the egress rules of the VPC"),
@@ -171,14 +179,29 @@ TABLE: dict[str, Rule] = {
     "Transport.HttpStatus":                          Rule(RECONCILE, REQUEST,          MINUTE,      UNSURE, "the answer's status is not 200: a gateway spoke, not SES", "nothing to do: the sweep finds out"),
     "Transport.NoMessageId":                         Rule(RECONCILE, REQUEST,          MINUTE,      UNSURE, "the answer names no MessageId; the SDK takes an error of another content type for success", "nothing to do: the sweep finds out"),
     "Transport.Unclassified":                        Rule(RECONCILE, REQUEST,          MINUTE,      UNSURE, "the SDK failed in a way that is not known", "report the log line; the sweep finds out about the mail"),
-    # What the ledger knows without asking SES.
+}
+
+_LEDGER: dict[str, Rule] = {
     "Ledger.LeaseLapsed":                            Rule(RECONCILE, REQUEST,          MINUTE,      UNSURE, "the sender died, or lost its ledger, between the call and its record", "nothing to do: the sweep finds out"),
     "Ledger.RecipientPaced":                         Rule(DEFER,     RECIPIENT,        HOUR,        SURE,   "the recipient got 10 mails within an hour; an 11th would be refused", "nothing to do: it goes out when the hour is over"),
     "Ledger.Paced":                                  Rule(RETRY,     ACCOUNT,          1,           SURE,   "the account's 20 requests a second are taken", "nothing to do"),
     "Ledger.NoRoom":                                 Rule(RETRY,     ACCOUNT,          MINUTE,      SURE,   "the ledger holds as many deferred emails as MAILER_DEFERRED_MAX allows", "end the halt, or raise MAILER_DEFERRED_MAX"),
     "Ledger.AttemptsExhausted":                      Rule(REJECT,    REQUEST,          None,        SURE,   "every attempt was put off; the email was given up and dead-lettered", "read the history in the dead letter, then send it again"),
+    "Ledger.HardBounce":                            Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    SURE,   "SES reported that mail to this address bounced for good", "correct the address"),
+    "Ledger.SpamReport":                            Rule(SUPPRESS,  RECIPIENT,        None,        SURE,   "SES reported that the recipient called the mail spam", "do not mail this person again"),
+    "Ledger.Unsubscribed":                          Rule(SUPPRESS,  RECIPIENT,        None,        SURE,   "SES reported that the recipient has unsubscribed", "do not mail this person again from this domain"),
 }
 # fmt: on
+
+GROUPS = {
+    "The error codes of the SendEmail page": _SEND_EMAIL,
+    "Further constants of the SDK that SendEmail can meet": _SDK_CONSTANTS,
+    "The common error codes of Tencent Cloud API 3.0": _COMMON,
+    "What the SDK raises before it sends": _BEFORE_SENDING,
+    "How the transport fails": _TRANSPORT,
+    "What the ledger knows without asking SES": _LEDGER,
+}
+TABLE = {code: rule for group in GROUPS.values() for code, rule in group.items()}
 
 UNLISTED = Rule(
     RECONCILE, REQUEST, MINUTE, UNSURE,

@@ -29,7 +29,8 @@ class EnvironmentCredential:
 
         Raises NoCredentials.
         """
-        for secret_id, secret_key, token in _SOURCES:
-            if os.environ.get(secret_id) and os.environ.get(secret_key):
-                return os.environ[secret_id].strip(), os.environ[secret_key].strip(), os.environ.get(token)
+        for names in _SOURCES:
+            secret_id, secret_key, token = (os.environ.get(name, "").strip() for name in names)
+            if secret_id and secret_key:
+                return secret_id, secret_key, token or None
         raise NoCredentials

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+DEFAULT_SECONDS = 30.0
 RESERVE = 0.5  # seconds kept back to settle and to answer
 
 
@@ -16,7 +17,12 @@ class Deadline:
 
     @classmethod
     def of(cls, context: Any) -> Deadline:
-        """Return the deadline that the platform's context gives: Lambda's object or SCF's dict."""
+        """Return the deadline that the platform's context gives: Lambda's object or SCF's dict.
+
+        Without a context, as in a shell, it is 30 seconds.
+        """
+        if context is None:
+            return cls(DEFAULT_SECONDS)
         if isinstance(context, dict):
             milliseconds = context.get("time_limit_in_ms", 3000)
         else:

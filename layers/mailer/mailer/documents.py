@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import Any, NoReturn
+import math
+import re
+from typing import Any
 
 from .errors import InvalidRequest
 from .limits import MAX_JSON_DEPTH
 
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_DOUBLE_DIGITS = 309  # no longer whole number fits a double
 
-def read_object(raw: str | bytes) -> dict[str, Any]:
-    """Return the JSON object (RFC 8259) in `raw`; NaN, lone surrogates and deep nesting are refused.
 
-    Raises InvalidRequest.
+def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
+    """Return the JSON object (RFC 8259) in `raw`, which must use each name once.
+
+    `levels` is how deep it may nest. Raises InvalidRequest, as `check_object` does.
     """
+    return check_object(read_json(raw), levels)
+
+
+def read_json(raw: str | bytes) -> Any:
+    """Return the JSON value in `raw`, whose parts are still to be checked; raises InvalidRequest."""
     try:
-        document = json.loads(raw, parse_constant=_refuse_constant)
+        return json.loads(raw, parse_int=_integer, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise InvalidRequest.at("", "the body is not UTF-8") from error
+        raise InvalidRequest.at("", "is not UTF-8") from error
     except RecursionError as error:
-        raise InvalidRequest.at("", f"the body is nested deeper than {MAX_JSON_DEPTH} levels") from error
+        raise InvalidRequest.at("", f"is nested deeper than {MAX_JSON_DEPTH} levels") from error
     except ValueError as error:
-        raise InvalidRequest.at("", "the body is not JSON") from error
-    return check_object(document)
+        raise InvalidRequest.at("", "is not JSON") from error
 
 
-def check_object(document: Any) -> dict[str, Any]:
-    """Return `document` if it is a JSON object whose text can be stored and sent; raises InvalidRequest."""
+def check_object(document: Any, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
+    """Return `document` if it is a JSON object whose text can be stored and sent.
+
+    Raises InvalidRequest for lone surrogates, deep nesting, and numbers that no double holds.
+    """
     if not isinstance(document, dict):
-        raise InvalidRequest.at("", "the body must be a JSON object")
-    _check(document, "", MAX_JSON_DEPTH)
+        raise InvalidRequest.at("", "must be a JSON object")
+    _check(document, "", levels)
     return document
 
 
@@ -43,13 +56,27 @@ def canonical(document: Any) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _refuse_constant(_name: str) -> NoReturn:
-    raise ValueError("NaN and Infinity are no JSON")
+def decode_base64(text: str) -> bytes:
+    """Return the bytes of `text`, padded and unbroken base64 (RFC 4648 §4); raises ValueError."""
+    if len(text) % 4 or not _BASE64.fullmatch(text):
+        raise ValueError("must be base64")
+    return base64.b64decode(text)
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) <= _DOUBLE_DIGITS + 1 else math.inf
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequest.at("", "has an object with the same name twice")
+    return members
 
 
 def _check(value: Any, pointer: str, depth: int) -> None:
     if depth < 0:
-        raise InvalidRequest.at(pointer, f"nested deeper than {MAX_JSON_DEPTH} levels")
+        raise InvalidRequest.at(pointer, "is nested too deep")
     if isinstance(value, str):
         _check_text(value, pointer)
     elif isinstance(value, dict):
@@ -59,6 +86,8 @@ def _check(value: Any, pointer: str, depth: int) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check(item, f"{pointer}/{index}", depth - 1)
+    elif isinstance(value, (int, float)):
+        _check_number(value, pointer)
 
 
 def _check_text(text: str, pointer: str) -> None:
@@ -66,3 +95,12 @@ def _check_text(text: str, pointer: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise InvalidRequest.at(pointer, "holds half of a surrogate pair, which is no character") from error
+
+
+def _check_number(number: float, pointer: str) -> None:
+    try:
+        finite = math.isfinite(number)
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise InvalidRequest.at(pointer, "must be a number that a double can hold, which NaN is not")

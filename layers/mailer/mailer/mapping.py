@@ -36,7 +36,7 @@ class Mapping:
 
     def wants(self, payload: Any) -> bool:
         """Tell whether the payload meets the condition; raises InvalidRequest if it cannot be told."""
-        return self.when is None or bool(_search(self.when, payload, "when"))
+        return self.when is None or bool(_search(self.when, payload, ""))
 
     def request(self, payload: Any, defaults: dict[str, Any] | None = None) -> EmailRequest:
         """Return the request that the payload becomes.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import TYPE_CHECKING, Any
 
 from .addresses import domain_of
-from .documents import pointer_token, read_object
+from .documents import decode_base64, pointer_token, read_object
 from .errors import FieldError, InvalidRequest
+from .limits import MAX_JSON_DEPTH
 
 if TYPE_CHECKING:
     from .request import EmailRequest
@@ -35,6 +35,7 @@ _NESTED = {
     "simple": {"Html": "html", "Text": "text"},
     "attachments": {"FileName": "filename", "Content": "content"},
 }
+_TEXT_LEVELS = MAX_JSON_DEPTH - 2  # as deep as what is two levels down in a request may nest
 _DELIVERY_FIELDS = frozenset({"idempotency_key", "send_at", "expires_at", "on_unknown"})
 
 
@@ -43,24 +44,23 @@ def is_native(document: dict[str, Any]) -> bool:
     return any(key[:1].isupper() for key in document)
 
 
-def from_native(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of `EmailRequest` that a native SendEmail body stands for; raises InvalidRequest.
+def from_native(document: dict[str, Any], errors: list[FieldError]) -> dict[str, Any]:
+    """Return the fields of `EmailRequest` that a native SendEmail body stands for.
 
-    A caller's `SmtpMessageId` names the email, so it becomes the idempotency key; the Message-ID that is
-    sent is derived from it. Beside the API's names, the four fields that steer delivery are taken as well.
+    What cannot be translated is added to `errors`, and left out or replaced by a placeholder, so that the
+    other fields can still be checked. A caller's `SmtpMessageId` names the email, so it becomes the
+    idempotency key; the Message-ID that is sent is derived from it. Beside the API's names, the four fields
+    that steer delivery are taken as well.
     """
-    errors: list[FieldError] = []
     fields: dict[str, Any] = {}
     for name, value in document.items():
         field = FIELDS.get(name, name)
         if name not in FIELDS and name not in _DELIVERY_FIELDS:
             errors.append(FieldError(f"/{pointer_token(name)}", "SendEmail has no such parameter"))
-        elif field == "idempotency_key" and name in FIELDS and "idempotency_key" in document:
+        elif field in fields:
             errors.append(FieldError(f"/{name}", "give either SmtpMessageId or idempotency_key"))
-        elif value is not None:
+        else:
             fields[field] = _translate(field, name, value, errors)
-    if errors:
-        raise InvalidRequest(errors)
     return fields
 
 
@@ -101,14 +101,13 @@ def message_id_for(identity: str, sender: str) -> str:
     return f"{identity}@{domain_of(sender)}"
 
 
-def native_pointer(location: tuple[Any, ...]) -> str:
-    """Return the JSON pointer into a native body for a location in `EmailRequest`'s fields."""
-    if not location:
-        return ""
+def native_location(location: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return where in a native body a location in `EmailRequest`'s fields is."""
     names = {field: name for name, field in FIELDS.items()}
-    nested = {field: name for name, field in _NESTED.get(str(location[0]), {}).items()}
-    head = names.get(location[0], location[0])
-    return "".join(f"/{pointer_token(part)}" for part in (head, *(nested.get(p, p) for p in location[1:])))
+    nested = {field: name for name, field in _NESTED.get(str(location[0]), {}).items()} if location else {}
+    return tuple(names.get(part, part) for part in location[:1]) + tuple(
+        nested.get(part, part) for part in location[1:]
+    )
 
 
 def _translate(field: str, name: str, value: Any, errors: list[FieldError]) -> Any:
@@ -128,6 +127,8 @@ def _rename(field: str, part: Any, pointer: str, errors: list[FieldError]) -> An
     renamed: dict[str, Any] = {}
     for name, value in part.items():
         place = f"{pointer}/{pointer_token(name)}"
+        if value is None:
+            continue
         if name not in names:
             errors.append(FieldError(place, f"SendEmail's {pointer.split('/')[1]} has no such parameter"))
         elif name == "TemplateData":
@@ -139,23 +140,18 @@ def _rename(field: str, part: Any, pointer: str, errors: list[FieldError]) -> An
     return renamed
 
 
-def _json_text(value: Any, pointer: str, errors: list[FieldError]) -> Any:
+def _json_text(value: Any, pointer: str, errors: list[FieldError]) -> dict[str, Any]:
     try:
-        return read_object(value) if isinstance(value, str) else _refuse()
-    except (InvalidRequest, TypeError):
-        errors.append(FieldError(pointer, "must be a string that holds a JSON object"))
+        return read_object(value if isinstance(value, str) else "", _TEXT_LEVELS)
+    except InvalidRequest as error:
+        found = error.errors[0].detail
+        errors.append(FieldError(pointer, f"must be a string that holds a JSON object; it {found}"))
         return {}
 
 
-def _base64_text(value: Any, pointer: str, errors: list[FieldError]) -> Any:
-    if value is None:
-        return None
+def _base64_text(value: Any, pointer: str, errors: list[FieldError]) -> str:
     try:
-        return base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, ValueError, TypeError):
+        return decode_base64(value if isinstance(value, str) else "?").decode()
+    except ValueError:
         errors.append(FieldError(pointer, "must be UTF-8 text in base64"))
-        return None
-
-
-def _refuse() -> Any:
-    raise TypeError
+        return "?"

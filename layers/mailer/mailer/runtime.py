@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from .config import Config
 from .ledger import Ledger, Store
 from .ses import SesClient
-from .settings import Settings
+from .settings import Settings, environment_of_mailer
+
+if TYPE_CHECKING:
+    from .ledger.events import EventLedger
 
 
 @dataclass(frozen=True)
@@ -21,14 +24,20 @@ class Runtime:
     ledger: Ledger
     ses: SesClient
 
+    @property
+    def events(self) -> EventLedger:
+        """The ledger of what SES told afterwards."""
+        from .ledger.events import EventLedger
+
+        return EventLedger(self.ledger.store)
+
     @classmethod
     def current(cls) -> Runtime:
         """Return the runtime for the environment as it is now; raises ConfigurationError.
 
         It is built once and again only when a `MAILER_…` variable has changed.
         """
-        names = sorted(name for name in os.environ if name.startswith("MAILER_"))
-        return _build(tuple((name, os.environ[name]) for name in names))
+        return _build(environment_of_mailer())
 
 
 @lru_cache(maxsize=1)

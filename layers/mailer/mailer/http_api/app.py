@@ -1,22 +1,23 @@
-"""The route table, and the way of one HTTP event through it: the same for every shape of every cloud."""
+"""The way of one HTTP event through the route table; nothing that it does or meets raises."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from mailer import logs
 from mailer.deadline import Deadline
 from mailer.errors import InvalidRequest, MailerError
-from mailer.runtime import Runtime
-from mailer.triggers.http_events import HttpRequest, read_http
+from mailer.limits import MAX_BODY_BYTES, MAX_HEADERS
+from mailer.settings import Settings
+from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
-from .emails import get_email, post_email
+from .call import Call
+from .cors import cors_headers, is_preflight
 from .problems import error_problem, problem
+from .routes import ROUTES, Route, allowed_methods
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,43 +26,48 @@ app = APIGatewayHttpResolver()
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Answer one HTTP event of any shape; nothing it does or meets raises."""
+    """Answer one HTTP event of any shape."""
     try:
+        logs.caller(None)
         trigger, request = read_http(event)
+    except InvalidRequest as error:
+        logs.refused("http", error)
+        return _write(event, error_problem(error), {})
+    except Exception as error:  # noqa: BLE001 - no stack trace leaves, whatever the event is
+        return _write(event, _defect("http", error), {})
+    try:
         app.append_context(  # type: ignore[no-untyped-call]
             request=request, trigger=trigger, deadline=Deadline.of(context)
         )
-        answer: dict[str, Any] = app.resolve(_as_http_api(request), context)
-    except InvalidRequest as error:
-        logs.refused("http", error)
-        return _plain(error_problem(error))
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no stack trace leaves
-        logs.unexpected("http", error)
-        return _plain(problem(500, "InternalError", "an unexpected error; the log names it", retryable=True))
+        answer = app.resolve(_as_http_api(request), context)
+        response = Response(answer["statusCode"], None, answer["body"], answer["headers"])
+    except Exception as error:  # noqa: BLE001 - the last line of defence, for what no route foresaw
+        response = _defect(trigger, error)
+    return _write(event, response, cors_headers(request, allowed_methods(request.path)))
+
+
+def _answer(route: Route) -> Callable[..., Response[str]]:
+    def answer(**path: str) -> Response[str]:
+        call = Call(app.context["request"], app.context["trigger"], app.context["deadline"], path)
+        return _refusal(route, call.request) or route.load()(call)
+
     return answer
 
 
-@app.post("/emails")
-def _post_emails() -> Response[str]:
-    return _authorized(
-        lambda runtime: post_email(_request(), app.context["trigger"], app.context["deadline"], runtime)
-    )
-
-
-@app.get("/emails/<email>")
-def _get_email(email: str) -> Response[str]:
-    return _authorized(lambda runtime: get_email(email, runtime))
-
-
-@app.get("/health")
-def _get_health() -> Response[str]:
-    Runtime.current().ledger.store.ping()
-    return Response(200, "application/json", json.dumps({"status": "ok"}))
+for _route in ROUTES:
+    app.route(_route.path, method=_route.method)(_answer(_route))
 
 
 @app.not_found
-def _not_found(_error: Exception) -> Response[str]:
-    return problem(404, "NotFound", "there is no such path")
+def _no_route(_error: Exception) -> Response[str]:
+    request: HttpRequest = app.context["request"]
+    methods = allowed_methods(request.path)
+    if not methods or request.method in methods:  # the resolver takes fewer characters in a path's part
+        return problem(404, "NotFound", "there is no such path")
+    if is_preflight(request) and "Access-Control-Allow-Methods" in cors_headers(request, methods):
+        return Response(204, None, "")
+    allow = ", ".join(methods)
+    return problem(405, "MethodNotAllowed", f"this path has {allow}", headers={"Allow": allow})
 
 
 @app.exception_handler(MailerError)  # type: ignore[untyped-decorator]
@@ -70,23 +76,35 @@ def _refuse(error: MailerError) -> Response[str]:
     return error_problem(error)
 
 
-def _authorized(route: Callable[[Runtime], Response[str]]) -> Response[str]:
-    runtime = Runtime.current()
-    name = key_name(_request().headers.get("authorization"), runtime.settings.api_keys)
-    if name is None:
-        return problem(
-            401,
-            "Unauthorized",
-            "a valid key is needed: Authorization: Bearer KEY",
-            headers={"WWW-Authenticate": 'Bearer realm="mailer"'},
-        )
-    logs.caller(name)
-    return route(runtime)
+def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
+    """Return the answer to a request that its route need not see."""
+    if len(request.headers) > MAX_HEADERS:
+        return problem(431, "TooManyHeaders", f"a request has at most {MAX_HEADERS} headers")
+    if len(request.body) > MAX_BODY_BYTES:
+        return problem(413, "BodyTooLarge", f"a body has at most {MAX_BODY_BYTES} bytes")
+    if route.key:
+        name = key_name(request.headers.get("authorization"), Settings.current().api_keys)
+        if name is None:
+            return problem(
+                401,
+                "Unauthorized",
+                "a valid key is needed: Authorization: Bearer KEY",
+                headers={"WWW-Authenticate": 'Bearer realm="mailer"'},
+            )
+        logs.caller(name)
+    if route.json and not _is_json(request.headers.get("content-type", "application/json")):
+        return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
+    return None
 
 
-def _request() -> HttpRequest:
-    request: HttpRequest = app.context["request"]
-    return request
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _defect(trigger: str, error: Exception) -> Response[str]:
+    logs.unexpected(trigger, error)
+    return problem(500, "InternalError", "an unexpected error; the log names it", retryable=True)
 
 
 def _as_http_api(request: HttpRequest) -> dict[str, Any]:
@@ -94,7 +112,7 @@ def _as_http_api(request: HttpRequest) -> dict[str, Any]:
     return {
         "version": "2.0",
         "rawPath": request.path,
-        "rawQueryString": urlencode(request.query),
+        "rawQueryString": "",
         "headers": request.headers,
         "requestContext": {
             "http": {"method": request.method.upper(), "path": request.path},
@@ -103,11 +121,7 @@ def _as_http_api(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _plain(response: Response[str]) -> dict[str, Any]:
-    headers = {"Content-Type": response.content_type, **response.headers}
-    return {
-        "statusCode": response.status_code,
-        "headers": headers,
-        "body": response.body,
-        "isBase64Encoded": False,
-    }
+def _write(event: Any, response: Response[str], headers: dict[str, str]) -> dict[str, Any]:
+    own = {"Content-Type": response.content_type} if response.content_type else {}
+    headers = {**own, **{name: str(value) for name, value in response.headers.items()}, **headers}
+    return write_http(event, response.status_code, headers, response.body or "")

@@ -15,13 +15,13 @@ from mailer.identity import ID_CHARACTERS
 from mailer.limits import MAX_KEY_CHARACTERS
 from mailer.outcome import Disposition, Outcome
 
-from .problems import outcome_problem, problem
+from .problems import FIRST_ERROR, outcome_problem, problem
 
 if TYPE_CHECKING:
-    from mailer.deadline import Deadline
     from mailer.record import Record
-    from mailer.runtime import Runtime
-    from mailer.triggers.http_events import HttpRequest
+    from mailer.request import EmailRequest
+
+    from .call import Call
 
 STATUS = {
     Disposition.ACCEPTED: 200,
@@ -36,26 +36,33 @@ _QUOTED_KEY = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _PLAIN_KEY = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
-def post_email(request: HttpRequest, trigger: str, deadline: Deadline, runtime: Runtime) -> Response[str]:
+def post_email(call: Call) -> Response[str]:
     """Send the email in the request's body; raises InvalidRequest and StoreUnavailable."""
-    from mailer.delivery import deliver
     from mailer.request import EmailRequest
 
-    key = idempotency_key(request.headers.get("idempotency-key"))
-    email = EmailRequest.parse(request.body, runtime.config.defaults)
+    key = idempotency_key(call.request.headers.get("idempotency-key"))
+    email = EmailRequest.parse(call.request.body, call.runtime.config.defaults)
     if key and email.idempotency_key and key != email.idempotency_key:
         raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
-    return answer(deliver(email, key=key, trigger=trigger, deadline=deadline, runtime=runtime))
+    return send(email, key, call)
 
 
-def get_email(name: str, runtime: Runtime) -> Response[str]:
+def send(email: EmailRequest, key: str | None, call: Call) -> Response[str]:
+    """Deliver `email`, which `key` names where it has no key of its own; raises StoreUnavailable."""
+    from mailer.delivery import deliver
+
+    return answer(deliver(email, key=key, trigger=call.trigger, deadline=call.deadline, runtime=call.runtime))
+
+
+def get_email(call: Call) -> Response[str]:
     """Return what the ledger knows of one email, named by its id with or without the domain."""
-    name = unquote(name)
+    name = unquote(call.path["email"])
     identity, _, domain = name.partition("@")
-    record = runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
+    record = call.runtime.ledger.look(identity) if len(identity) == ID_CHARACTERS else None
     if record is None or (domain and record.smtp_message_id != name):
         return problem(404, "NotFound", "no email has this id")
-    return Response(200, "application/json", json.dumps(describe(record)))
+    events = call.runtime.events.of(record.id)
+    return Response(200, "application/json", json.dumps(describe(record, events)))
 
 
 def idempotency_key(header: str | None) -> str | None:
@@ -66,8 +73,9 @@ def idempotency_key(header: str | None) -> str | None:
     if header is None:
         return None
     text = header.strip()
-    if match := _QUOTED_KEY.fullmatch(text):
-        text = re.sub(r'\\(["\\])', r"\1", match[1])
+    if text.startswith('"'):
+        match = _QUOTED_KEY.fullmatch(text)
+        text = re.sub(r'\\(["\\])', r"\1", match[1]) if match else ""
     if not _PLAIN_KEY.fullmatch(text) or len(text) > MAX_KEY_CHARACTERS:
         raise InvalidRequest.at(
             "", f"the header Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable ASCII characters"
@@ -78,7 +86,7 @@ def idempotency_key(header: str | None) -> str | None:
 def answer(outcome: Outcome) -> Response[str]:
     """Return the HTTP answer for what became of an email."""
     status = STATUS[outcome.disposition]
-    if status >= 400:  # noqa: PLR2004 - where HTTP's errors begin
+    if status >= FIRST_ERROR:
         return outcome_problem(status, outcome)
     headers = {"Location": f"/emails/{outcome.id}"}
     if outcome.replayed:
@@ -97,8 +105,12 @@ def receipt(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def describe(record: Record) -> dict[str, Any]:
-    """Return a record as JSON: states, codes and times, and nothing of what was sent to whom."""
+def describe(record: Record, events: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a record as JSON: states, codes and times, and nothing of what was sent to whom.
+
+    `deliveries` has the newest event of each recipient, who is told apart by a hash.
+    """
+    newest = {event["recipient"]: event for event in events}
     return {
         "id": record.smtp_message_id,
         "state": record.state.value,
@@ -109,11 +121,14 @@ def describe(record: Record) -> dict[str, Any]:
         "created_at": _time(record.created_at),
         "updated_at": _time(record.updated_at),
         "due_at": _time(record.due_at),
-        "history": [
-            {name: _time(value) if name.endswith("at") else value for name, value in note.items()}
-            for note in record.history
-        ],
+        "history": [_dated(note) for note in record.history],
+        "deliveries": [_dated(event) for event in newest.values()],
+        "events": [_dated(event) for event in events],
     }
+
+
+def _dated(note: dict[str, Any]) -> dict[str, Any]:
+    return {name: _time(value) if name.endswith("at") else value for name, value in note.items()}
 
 
 def _time(milliseconds: int | None) -> str | None:

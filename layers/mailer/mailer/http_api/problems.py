@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from mailer.errors import MailerError
     from mailer.outcome import Outcome
 
+FIRST_ERROR = 400
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -44,7 +48,7 @@ def problem(
     **members: Any,
 ) -> Response[str]:
     """Return the problem answer; `retry_after` is in seconds."""
-    body = {
+    body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES[status],
         "status": status,
@@ -55,7 +59,8 @@ def problem(
     }
     headers = dict(headers or {})
     if retry_after is not None:
-        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+        body["retry_after"] = max(1, math.ceil(retry_after))
+        headers["Retry-After"] = str(body["retry_after"])
     return Response(status, "application/problem+json", json.dumps(body), headers)
 
 

@@ -60,6 +60,7 @@ class Ledger:
             "token": entry.token,
             "fingerprint": fingerprint(request),
             "smtp_message_id": entry.message_id,
+            "route": json.dumps(touched.route),
             "trigger": entry.trigger,
             "halts": len(touched.halts),
             "recipients": len(touched.recipients),
@@ -111,6 +112,7 @@ class Ledger:
         touched = RequestKeys(self.store, entry.request)
         how, milliseconds, closed = touched.closed_by(rule) if rule else ("pause", 0, None)
         told: dict[str, Any] = {
+            "id": entry.id,
             "token": entry.token,
             "state": state.value,
             "halts": len(touched.halts),
@@ -126,7 +128,8 @@ class Ledger:
             if value
         }
         own = self._keys(entry.id)
-        keys = [*own, *touched.halts, *(sent for _, _, sent in touched.recipients), closed or own[0]]
+        owner = self.store.key("message", message_id) if message_id else own[0]
+        keys = [*own, *touched.halts, *(sent for _, _, sent in touched.recipients), closed or own[0], owner]
         with self.store.reaching():
             reply = json.loads(self._settle(keys=keys, args=[json.dumps(told)]))
         return bool(reply["verdict"] == "settled")

@@ -1,14 +1,16 @@
-"""HTTP as each cloud brings it: every event shape becomes one `HttpRequest`."""
+"""HTTP as each cloud brings it: every event shape becomes one `HttpRequest`, and one answer fits them all.
+
+Sources: AWS's event formats of API Gateway, function URLs and Application Load Balancer; Tencent SCF's of
+function URLs, API Gateway (legacy) and CLB.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl
 
+from mailer.documents import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
 if TYPE_CHECKING:
@@ -17,13 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """One HTTP request; header names are in lower case, the body is as it was sent."""
+    """One HTTP request; header names are in lower case.
+
+    `exact` tells that `body` has the very bytes that were sent, as a signature needs them: CLB parses JSON.
+    """
 
     method: str
     path: str
     headers: dict[str, str]
-    query: dict[str, str]
     body: bytes
+    exact: bool = True
 
 
 class _Shape(NamedTuple):
@@ -38,7 +43,16 @@ def read_http(event: Any) -> tuple[str, HttpRequest]:
         for shape in _SHAPES:
             if shape.matches(event):
                 return shape.name, shape.read(event)
-    raise UnknownEvent.at("", "the event is no HTTP event of API Gateway, a function URL or SCF")
+    raise UnknownEvent.at("", "the event is no HTTP event of API Gateway, a function URL, a balancer or SCF")
+
+
+def write_http(event: Any, status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
+    """Return the answer to `event`: the four fields that every platform reads."""
+    answer = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+    if isinstance(event, dict) and _is_alb(event) and "multiValueHeaders" in event:
+        # With multi-value headers switched on, a balancer drops an answer's single ones.
+        answer["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    return answer
 
 
 def _is_v2(event: dict[str, Any]) -> bool:
@@ -47,6 +61,10 @@ def _is_v2(event: dict[str, Any]) -> bool:
 
 def _is_lambda_url(event: dict[str, Any]) -> bool:
     return _is_v2(event) and ".lambda-url." in str(_dict(event["requestContext"]).get("domainName", ""))
+
+
+def _is_alb(event: dict[str, Any]) -> bool:
+    return "httpMethod" in event and "elb" in _dict(event.get("requestContext"))
 
 
 def _is_v1(event: dict[str, Any]) -> bool:
@@ -61,60 +79,69 @@ def _is_scf_url(event: dict[str, Any]) -> bool:
     return "httpMethod" in event
 
 
+def _is_clb(event: dict[str, Any]) -> bool:
+    return "payload" in event and "headers" in event
+
+
 def _read_v2(event: dict[str, Any]) -> HttpRequest:
     context = event["requestContext"]
     path = str(event.get("rawPath") or context["http"].get("path") or "/")
     stage = f"/{context.get('stage')}"
     if path == stage or path.startswith(stage + "/"):
         path = path[len(stage) :] or "/"
-    query = dict(parse_qsl(str(event.get("rawQueryString") or ""), keep_blank_values=True))
-    return HttpRequest(str(context["http"].get("method", "")), path, _headers(event), query, _body(event))
+    return HttpRequest(str(context["http"].get("method", "")), path, _headers(event), *_body(event, "body"))
 
 
 def _read_v1(event: dict[str, Any]) -> HttpRequest:
-    query = event.get("queryString") or event.get("queryStringParameters")
-    return HttpRequest(
-        str(event["httpMethod"]), str(event.get("path") or "/"), _headers(event), _texts(query), _body(event)
-    )
+    path = str(event.get("path") or "/")
+    return HttpRequest(str(event["httpMethod"]), path, _headers(event), *_body(event, "body"))
+
+
+def _read_clb(event: dict[str, Any]) -> HttpRequest:
+    headers = _headers(event)
+    if not (headers.get("x-method") and headers.get("x-uri")):
+        raise UnknownEvent.at(
+            "/headers", "CLB must be set to pass the method and the path: X-Method and X-Uri"
+        )
+    path = headers["x-uri"].partition("?")[0]
+    return HttpRequest(headers["x-method"], path, headers, *_body(event, "payload"))
 
 
 _SHAPES = (
     _Shape("lambda-url", _is_lambda_url, _read_v2),
     _Shape("api-gateway-v2", _is_v2, _read_v2),
+    _Shape("alb", _is_alb, _read_v1),
     _Shape("api-gateway-v1", _is_v1, _read_v1),
     _Shape("scf-api-gateway", _is_scf_gateway, _read_v1),
     _Shape("scf-url", _is_scf_url, _read_v1),
+    _Shape("clb", _is_clb, _read_clb),
 )
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
-    return {name.lower(): value for name, value in _texts(event.get("headers")).items()}
+    """Return the headers; a value is a text, a list of texts (a name repeated) or true (no value)."""
+    given = _dict(event.get("headers")) or _dict(event.get("multiValueHeaders"))  # a balancer sends either
+    return {str(name).lower(): _text(value) for name, value in given.items() if value is not None}
 
 
-def _texts(values: Any) -> dict[str, str]:
-    """Return what the platforms write as text, a list of texts (a name repeated) or true (no value)."""
-    return {
-        str(name): ",".join(map(str, value))
-        if isinstance(value, list)
-        else ""
-        if value is True
-        else str(value)
-        for name, value in _dict(values).items()
-        if value is not None
-    }
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "" if value is True else str(value)
 
 
-def _body(event: dict[str, Any]) -> bytes:
-    body = event.get("body")
+def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
+    """Return the body's bytes, and whether they are the ones that were sent."""
+    body = event.get(field)
     if body is None:
-        return b""
+        return b"", True
     if not isinstance(body, str):
-        body = json.dumps(body)
+        return json.dumps(body).encode(), False
     if str(event.get("isBase64Encoded", "")).lower() != "true":
-        return body.encode(errors="surrogatepass")
+        return body.encode(errors="surrogatepass"), True
     try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return decode_base64(body), True
+    except ValueError as error:
         raise InvalidRequest.at("", "the event says that its body is base64, and it is not") from error
 
 

@@ -1,18 +1,19 @@
 -- What became of the call: sending -> accepted | refused | unknown | deferred | failed. Only the holder of the token may say.
--- KEYS: record, due, open, pace, pause, the halts, then per recipient (sent), then one key that the failure closes or `record`.
+-- KEYS: record, due, open, pace, pause, the halts, then per recipient (sent), then one key that the failure closes
+-- or `record`, then the MessageId's owner or `record`.
 -- ARGV: the outcome as JSON.
 
 local told = cjson.decode(ARGV[1])
 local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3], pace = KEYS[4], pause = KEYS[5] }
 local halts_from = 6
 local recipients_from = halts_from + told.halts
-local closes = KEYS[#KEYS]
+local closes, owner = KEYS[#KEYS - 1], KEYS[#KEYS]
 local now = clock()
 local record = load(keys.record)
 
 redis.call('ZADD', keys.pace, 'XX', whole(now + 1000), told.token)
 if told.not_sent then
-  for i = recipients_from, #KEYS - 1 do
+  for i = recipients_from, #KEYS - 2 do
     redis.call('ZREM', KEYS[i], told.token)
   end
 end
@@ -28,6 +29,10 @@ elseif told.block then
   redis.call('SET', closes, told.code, 'PX', whole(told.block))
 elseif told.halt then
   redis.call('HSET', closes, 'code', told.code, 'until_at', whole(now + told.halt), 'since', whole(now))
+end
+
+if told.message_id then
+  redis.call('SET', owner, record.id or told.id, 'PX', whole(told.retention))
 end
 
 -- A lapsed lease does not silence the answer that comes late, as long as nobody else has taken the email up.

@@ -1,0 +1,90 @@
+"""Write `docs/errors.md` from the error table: `python -m docs.generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailer.actions import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ERRORS = Path(__file__).with_name("errors.md")
+
+_ACTIONS = {
+    Action.RETRY: "Not sent. It is tried again after the delay, in the same invocation while time is left; "
+    "then whoever brought it is told to bring it again, or the ledger keeps it.",
+    Action.DEFER: "Not sent. The ledger keeps it, and the sweep sends it after the delay.",
+    Action.REJECT: "Not sent, and never will be like this: the request is wrong.",
+    Action.SUPPRESS: "Not sent. If the email had one recipient, that address gets no mail for the delay, or "
+    "none from this sender's domain for good.",
+    Action.HALT: "Not sent, and nothing of this scope can be. Calls stop; after the delay one email probes "
+    "whether it is over.",
+    Action.RECONCILE: "It may have been sent. The record is `unknown`, and nothing goes out again before "
+    "that is found out.",
+}
+_HEADER = ("code", "action", "scope", "delay", "surely not sent", "why", "what to do")
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def errors_page() -> str:
+    """Return the page about every code, as Markdown."""
+    actions = ((f"`{action.value}`", text) for action, text in _ACTIONS.items())
+    lines = [
+        "# Errors and what Mailer does about them",
+        "",
+        "Generated from [`actions.py`](../layers/mailer/mailer/actions.py) by `make docs`.",
+        "",
+        "Every way in which a SendEmail call can fail has one line here. Its action decides what becomes of",
+        "the email:",
+        "",
+        *_table(("action", "what happens"), actions),
+        "",
+        "*Surely not sent* is what sending again rests on: without it an email is only ever reconciled. A",
+        "code without a line follows its longest known prefix (`FailedOperation.Other` follows",
+        "`FailedOperation`);",
+        f"where there is none, it is `{UNLISTED.action.value}`, and the log says that the code is unlisted.",
+    ]
+    for title, rules in GROUPS.items():
+        table = _table(_HEADER, (_row(code, rule) for code, rule in rules.items()))
+        lines += ["", f"## {title}", "", *table]
+    lines += [
+        "",
+        "## Constants of the SDK that belong to other actions of SES",
+        "",
+        "SendEmail does not answer with these; if it did, they would follow their prefix.",
+        "",
+        *(f"- `{code}`" for code in sorted(OTHER_ACTIONS)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def delay_text(action: Action, seconds: int | None) -> str:
+    """Return a delay in words: in the largest unit that divides it."""
+    if seconds is None:
+        return "for good" if action is Action.SUPPRESS else ""
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    count = seconds // size
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _row(code: str, rule: Rule) -> tuple[str, ...]:
+    calls = f", after {rule.retries} more try" if rule.retries else ""
+    return (
+        f"`{code}`",
+        f"`{rule.action.value}`{calls}",
+        rule.scope.value.replace("_", " "),
+        delay_text(rule.action, rule.delay),
+        "yes" if rule.certainly_not_sent else "no",
+        rule.why,
+        rule.hint,
+    )
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows)]
+
+
+if __name__ == "__main__":
+    ERRORS.write_text(errors_page(), encoding="utf-8")

@@ -1,0 +1,50 @@
+"""Cross-origin requests (CORS, Fetch Standard §3.3): off unless `MAILER_CORS_ORIGINS` names origins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailer.errors import ConfigurationError
+from mailer.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailer.triggers.http_events import HttpRequest
+
+REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key"
+EXPOSED_HEADERS = "Idempotent-Replayed, Location, Retry-After"
+PREFLIGHT_SECONDS = 600
+
+
+def is_preflight(request: HttpRequest) -> bool:
+    """Tell whether a browser asks beforehand if it may send its request."""
+    return request.method == "OPTIONS" and "access-control-request-method" in request.headers
+
+
+def cors_headers(request: HttpRequest, methods: Sequence[str]) -> dict[str, str]:
+    """Return the headers that let the page of `request` read the answer, or none if it may not.
+
+    `methods` are those of the path; they are told to a preflight.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return {}
+    try:
+        allowed = Settings.current().cors_origins
+    except ConfigurationError:  # the answer tells it; nobody is let in by it
+        return {}
+    if not allowed & {origin, "*"}:
+        return {"Vary": "Origin"} if allowed else {}
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Expose-Headers": EXPOSED_HEADERS,
+        "Vary": "Origin",
+    }
+    if is_preflight(request):
+        headers |= {
+            "Access-Control-Allow-Methods": ", ".join(methods),
+            "Access-Control-Allow-Headers": REQUEST_HEADERS,
+            "Access-Control-Max-Age": str(PREFLIGHT_SECONDS),
+        }
+    return headers

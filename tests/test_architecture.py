@@ -1,0 +1,258 @@
+"""What holds for the code as a whole: its size, its names, and which way its imports point."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+LAYER = ROOT / "layers/mailer"
+HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
+MODULES = sorted((LAYER / "mailer").rglob("*.py"))
+
+# From the bottom up. What is named in no level is pure and stands below them all. A module imports from
+# its own level and from those below.
+LEVELS = (
+    {"ledger", "ses", "transport", "logs"},
+    {"runtime"},
+    {"delivery"},
+    {"sweep"},
+    {"triggers", "http_api"},
+)
+ADAPTERS = LEVELS[-1]
+OWNERS = {
+    "valkey": {"mailer.ledger.store"},
+    "tencentcloud": {"mailer.ses", "mailer.transport"},
+    "requests": {"mailer.ses", "mailer.transport"},
+    "urllib3": {"mailer.transport"},
+}
+BEHIND_DELIVER = {"mailer.ses", "mailer.transport", "mailer.ledger.store", "mailer.ledger.emails"}
+
+# Where packages are fetched from is a setting of each machine, and so is where the project lies.
+FOREIGN = re.compile(
+    r"(?<![\w.}])/(?:work|root|tmp|home|Users)/"
+    r"|(?:pypi|pythonhosted|npmjs|yarnpkg|npmmirror)\.(?:org|com)"
+    r"|pypi\.[a-z]+\.(?:com|cn|edu)|mirrors\.[a-z]+\b"
+)
+
+
+class Import(NamedTuple):
+    """One imported module or name; `for_types` is true where it never happens at run time."""
+
+    name: str
+    for_types: bool
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(LAYER).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path) -> Iterator[Import]:
+    """Yield every import in a file of the layer, wherever it stands, as absolute dotted names."""
+    package = path.relative_to(LAYER).parent.parts if path.is_relative_to(LAYER) else ()
+    pending: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text(encoding="utf-8")), False)]
+    while pending:
+        node, for_types = pending.pop()
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, for_types) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            home = ".".join(
+                [*package[: len(package) - node.level + 1], node.module or ""]
+                if node.level
+                else [node.module or ""]
+            )
+            yield from (Import(f"{home.strip('.')}.{alias.name}", for_types) for alias in node.names)
+        guarded = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        pending += [(child, for_types or guarded) for child in ast.iter_child_nodes(node)]
+
+
+def level(name: str) -> int:
+    """Return how far up a module of the layer, or a name in it, stands."""
+    part = name.split(".")[1] if "." in name else ""
+    return next((number for number, names in enumerate(LEVELS, 1) if part in names), 0)
+
+
+def within(name: str, module: str) -> bool:
+    return name == module or name.startswith(module + ".")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_one_way(path: Path) -> None:
+    own = module_name(path)
+    upward = [
+        one.name
+        for one in imports(path)
+        if within(one.name, "mailer")
+        and not one.for_types
+        and own != "mailer"
+        and level(one.name) > level(own)
+    ]
+    assert upward == []
+
+
+def test_no_import_closes_a_circle() -> None:
+    known = {module_name(path) for path in MODULES}
+    below: dict[str, set[str]] = {
+        module_name(path): {
+            max((module for module in known if within(one.name, module)), key=len)
+            for one in imports(path)
+            if within(one.name, "mailer") and not one.for_types
+        }
+        for path in MODULES
+    }
+    done: set[str] = set()
+    while ready := {
+        module
+        for module, needed in below.items()
+        if module not in done and needed - {module, "mailer"} <= done
+    }:
+        done |= ready
+    assert set(below) - done == set()
+
+
+@pytest.mark.parametrize("library", OWNERS)
+def test_a_library_is_used_by_its_owner_alone(library: str) -> None:
+    users = {module_name(path) for path in MODULES if any(within(one.name, library) for one in imports(path))}
+    assert users == OWNERS[library]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if level(module_name(path)) == len(LEVELS)], ids=module_name
+)
+def test_adapters_reach_ses_and_the_store_through_deliver_alone(path: Path) -> None:
+    assert not [
+        one.name for one in imports(path) if any(within(one.name, module) for module in BEHIND_DELIVER)
+    ]
+    assert not {"mailer.ledger.Store", "mailer.ledger.Ledger"} & {one.name for one in imports(path)}
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda path: path.parent.name)
+def test_a_handler_names_its_trigger_and_calls_the_layer(path: Path) -> None:
+    ours = [one.name for one in imports(path) if within(one.name, "mailer")]
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+    assert ours
+    assert all(name.split(".")[1] in ADAPTERS for name in ours)
+
+
+def test_there_are_three_functions() -> None:
+    assert [path.parent.name for path in HANDLERS] == ["http", "queue", "schedule"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_a_module_is_small(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+@pytest.fixture(scope="session")
+def files() -> list[Path]:
+    """Every file that is or would be committed."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - git is where it is
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_a_module_is_named_for_what_it_is(files: list[Path]) -> None:
+    vague = re.compile(r"(utils?|helpers?|managers?|common|misc)(_|\.|$)")
+    assert [path for path in files if path.suffix == ".py" and vague.match(path.name)] == []
+
+
+def test_no_file_names_a_registry_or_a_machine(files: list[Path]) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in files
+        for match in FOREIGN.finditer(path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("machine", ["work", "root", "tmp", "home", "Users"])
+@pytest.mark.parametrize("text", ["cd /{}/x", '"/{}/.cache"', "path=/{}/x"])
+def test_a_path_of_a_machine_would_be_noticed(text: str, machine: str) -> None:
+    assert FOREIGN.search(text.format(machine))
+    assert not FOREIGN.search(f"https://shop.example/{machine}/")
+
+
+@pytest.mark.parametrize("host", ["pypi.{}", "files.pythonhosted.{}", "registry.npmjs.{}", "mirrors.{}"])
+def test_a_registry_would_be_noticed(host: str) -> None:
+    assert FOREIGN.search(f"https://{host.format('org')}/simple")
+
+
+# boto3 and botocore
+
+IMPORT_ALL = """
+import importlib.util, pkgutil, sys
+import mailer
+
+for module in pkgutil.walk_packages(mailer.__path__, "mailer."):
+    importlib.import_module(module.name)
+for number, path in enumerate(sys.argv[1:]):
+    spec = importlib.util.spec_from_file_location(f"handler{number}", path)
+    handler = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(handler)
+    assert callable(handler.handler)
+for name in ("boto3", "botocore"):
+    assert name not in sys.modules, f"{name} was imported"
+    assert importlib.util.find_spec(name) is None, f"{name} is installed"
+print(len([name for name in sys.modules if name.partition(".")[0] == "mailer"]))
+"""
+
+
+def import_all(python: Path) -> int:
+    """Import every module and handler in a process of its own; return how many modules there were."""
+    done = subprocess.run(
+        [
+            str(python),
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(LAYER)!r})" + IMPORT_ALL,
+            *map(str, HANDLERS),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def test_nothing_imports_boto3_and_nothing_here_has_it() -> None:
+    assert import_all(Path(sys.executable)) == len(MODULES)
+
+
+@pytest.mark.parametrize("name", ["runtime", "dev", "bootstrap", "lambda"])
+def test_what_runs_and_tests_the_functions_locks_no_boto3(name: str) -> None:
+    lock = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    locked = re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE)
+    assert locked
+    assert not {"boto3", "botocore"} & set(locked)
+
+
+def test_the_layer_runs_on_its_locked_dependencies_alone(tmp_path: Path) -> None:
+    uv, python = ROOT / ".venv/bin/uv", tmp_path / "venv/bin/python"
+    for command in (
+        ["venv", "--python", sys.executable, str(tmp_path / "venv")],
+        [
+            "pip",
+            "install",
+            "--python",
+            str(python),
+            "--require-hashes",
+            "-r",
+            str(ROOT / "requirements/runtime.txt"),
+        ],
+    ):
+        done = subprocess.run([str(uv), *command], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert import_all(python) == len(MODULES)

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import mailer
+from emails import LambdaContext, scf_context
+from mailer.deadline import RESERVE, Deadline
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The monotonic clock, which a test sets."""
+    now = [1000.0]
+    monkeypatch.setattr("mailer.deadline.time.monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize(
+    ("context", "seconds"), [(LambdaContext(30), 30.0), (scf_context(30), 30.0), ({}, 3.0)]
+)
+def test_either_clouds_context_gives_the_deadline(clock: list[float], context: Any, seconds: float) -> None:
+    deadline = Deadline.of(context)
+    assert deadline.left() == seconds - RESERVE
+    clock[0] += 1
+    assert deadline.left() == seconds - RESERVE - 1
+
+
+def test_when_time_is_up_nothing_is_left(clock: list[float]) -> None:
+    deadline = Deadline(5)
+    clock[0] += 6
+    assert deadline.left() == 0
+
+
+@pytest.mark.parametrize("name", mailer.__all__)
+def test_the_package_offers_its_names(name: str) -> None:
+    assert getattr(mailer, name).__name__ == name
+
+
+def test_the_package_has_no_other_name() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'send'"):
+        mailer.send  # noqa: B018

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+
+from docs.generate import ERRORS, delay_text, errors_page
+from mailer.actions import OTHER_ACTIONS, TABLE, Action
+
+
+def test_the_page_about_errors_is_current() -> None:
+    assert ERRORS.read_text(encoding="utf-8") == errors_page(), "run `make docs`"
+
+
+def test_the_page_has_one_line_for_each_code() -> None:
+    lines = errors_page().splitlines()
+    for code in TABLE:
+        (line,) = (line for line in lines if line.startswith(f"| `{code}` |"))
+        assert line.count(" | ") == 6
+    assert [line for line in lines if line.startswith("- `")] == [
+        f"- `{code}`" for code in sorted(OTHER_ACTIONS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("action", "seconds", "text"),
+    [
+        (Action.RETRY, 1, "1 second"),
+        (Action.RECONCILE, 30, "30 seconds"),
+        (Action.DEFER, 60, "1 minute"),
+        (Action.HALT, 900, "15 minutes"),
+        (Action.DEFER, 3600, "1 hour"),
+        (Action.SUPPRESS, 14 * 86_400, "14 days"),
+        (Action.SUPPRESS, None, "for good"),
+        (Action.REJECT, None, ""),
+    ],
+)
+def test_a_delay_is_said_in_its_largest_unit(action: Action, seconds: int | None, text: str) -> None:
+    assert delay_text(action, seconds) == text

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.errors import InvalidRequest, UnknownEvent
+from mailer.triggers.http_events import HttpRequest, read_http
+from request_bodies import json_values, mutated_bodies
+
+EVENTS = Path(__file__).parents[1] / "events"
+BODY = '{"subject": "商店"}'
+
+
+def lambda_url(**fields: Any) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "rawPath": "/emails",
+        "rawQueryString": "",
+        "headers": {"Authorization": "Bearer k", "content-type": "application/json"},
+        "requestContext": {
+            "domainName": "abc.lambda-url.eu-west-1.on.aws",
+            "stage": "$default",
+            "http": {"method": "POST", "path": "/emails"},
+        },
+        "body": BODY,
+        "isBase64Encoded": False,
+        **fields,
+    }
+
+
+def http_api(stage: str = "$default", **fields: Any) -> dict[str, Any]:
+    context = {
+        "domainName": "abc.execute-api.eu-west-1.amazonaws.com",
+        "stage": stage,
+        "http": {"method": "POST", "path": "/emails"},
+    }
+    return lambda_url(requestContext=context, **fields)
+
+
+def rest_api(**fields: Any) -> dict[str, Any]:
+    return {
+        "resource": "/{proxy+}",
+        "path": "/emails",
+        "httpMethod": "POST",
+        "headers": {"Authorization": "Bearer k", "Content-Type": "application/json"},
+        "multiValueHeaders": {"Authorization": ["Bearer k"], "Content-Type": ["application/json"]},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "requestContext": {"stage": "prod"},
+        "body": BODY,
+        "isBase64Encoded": False,
+        **fields,
+    }
+
+
+def scf_gateway(**fields: Any) -> dict[str, Any]:
+    return {
+        "requestContext": {"serviceId": "service-f94sy04v", "httpMethod": "POST", "stage": "release"},
+        "headers": {"authorization": "Bearer k", "Content-Type": "application/json"},
+        "body": BODY,
+        "pathParameters": {},
+        "queryStringParameters": {},
+        "path": "/emails",
+        "queryString": {},
+        "httpMethod": "POST",
+        **fields,
+    }
+
+
+def scf_url(**fields: Any) -> dict[str, Any]:
+    return {
+        "body": BODY,
+        "headers": {"authorization": "Bearer k", "content-type": "application/json"},
+        "httpMethod": "POST",
+        "path": "/emails",
+        "queryString": {},
+        **fields,
+    }
+
+
+SHAPES = {
+    "lambda-url": lambda_url,
+    "api-gateway-v2": http_api,
+    "api-gateway-v1": rest_api,
+    "scf-api-gateway": scf_gateway,
+    "scf-url": scf_url,
+}
+every_shape = pytest.mark.parametrize(("trigger", "event"), SHAPES.items(), ids=SHAPES)
+
+
+@every_shape
+def test_every_shape_of_event_is_the_same_request(trigger: str, event: Any) -> None:
+    headers = {"authorization": "Bearer k", "content-type": "application/json"}
+    assert read_http(event()) == (trigger, HttpRequest("POST", "/emails", headers, BODY.encode()))
+
+
+@pytest.mark.parametrize(
+    "file", sorted(EVENTS.glob("*/http-*.json")), ids=lambda file: f"{file.parent.name}-{file.stem}"
+)
+def test_the_sample_events_are_recognised(file: Path) -> None:
+    trigger, request = read_http(json.loads(file.read_text(encoding="utf-8")))
+    assert trigger in SHAPES
+    assert request.method in {"GET", "POST"}
+    assert request.path.startswith("/")
+    assert all(name == name.lower() for name in request.headers)
+    assert request.body == b"" or isinstance(json.loads(request.body), dict)
+
+
+@every_shape
+@given(st.binary())
+def test_a_body_in_base64_is_decoded_to_the_bytes_that_were_sent(
+    trigger: str, event: Any, content: bytes
+) -> None:
+    text = base64.b64encode(content).decode()
+    encodings = {True: content, "true": content, "True": content, False: text.encode(), "": text.encode()}
+    for flag, body in encodings.items():
+        assert read_http(event(body=text, isBase64Encoded=flag))[1].body == body
+
+
+@every_shape
+def test_a_body_that_is_not_the_base64_it_claims_to_be_is_refused(trigger: str, event: Any) -> None:
+    for text in ("?", "YQ", "é===", "\ud800AAA"):
+        with pytest.raises(InvalidRequest, match="is base64, and it is not"):
+            read_http(event(body=text, isBase64Encoded=True))
+
+
+@every_shape
+def test_a_body_that_the_platform_has_parsed_is_text_again(trigger: str, event: Any) -> None:
+    assert json.loads(read_http(event(body={"a": [1]}))[1].body) == {"a": [1]}
+    assert read_http(event(body=None))[1].body == b""
+    assert read_http(event(body="\ud800"))[1].body == b"\xed\xa0\x80"
+
+
+@every_shape
+def test_names_of_headers_are_read_in_any_case(trigger: str, event: Any) -> None:
+    headers = {"IDEMPOTENCY-KEY": "k", "x-none": None, "X-Number": 5, "X-Many": ["a", "b"], "X-Empty": []}
+    expected = {"idempotency-key": "k", "x-number": "5", "x-many": "a,b", "x-empty": ""}
+    assert read_http(event(headers=headers))[1].headers == expected
+
+
+@every_shape
+@pytest.mark.parametrize("headers", [None, {}, [], "x"])
+def test_an_event_without_headers_has_none(trigger: str, event: Any, headers: Any) -> None:
+    assert read_http(event(headers=headers, multiValueHeaders=None))[1].headers == {}
+
+
+def test_a_balancer_that_sends_lists_only_is_read_as_well() -> None:
+    event = rest_api(headers=None)
+    del event["resource"]
+    request = read_http(event)[1]
+    assert request.headers == {"authorization": "Bearer k", "content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("event", "path"),
+    [
+        (http_api("prod", rawPath="/prod/emails"), "/emails"),
+        (http_api("prod", rawPath="/prod"), "/"),
+        (http_api("prod", rawPath="/production/emails"), "/production/emails"),
+        (http_api(rawPath=None), "/emails"),
+        (lambda_url(rawPath="/emails/a%40b"), "/emails/a%40b"),
+        (rest_api(path=None), "/"),
+        (scf_url(path=""), "/"),
+    ],
+)
+def test_the_path_is_read_without_the_stage(event: dict[str, Any], path: str) -> None:
+    assert read_http(event)[1].path == path
+
+
+def test_an_event_without_any_path_is_for_the_root() -> None:
+    event = lambda_url(requestContext={"domainName": "a.lambda-url.b", "http": {"method": "GET"}})
+    del event["rawPath"]
+    assert read_http(event)[1].path == "/"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        5,
+        "POST",
+        [],
+        {},
+        {"body": BODY},
+        {"Records": []},
+        {"Type": "Timer"},
+        {"requestContext": {"http": "GET"}},
+        {"requestContext": None},
+    ],
+)
+def test_another_event_is_refused(event: Any) -> None:
+    with pytest.raises(UnknownEvent):
+        read_http(event)
+
+
+@given(mutated_bodies(st.sampled_from([shape() for shape in SHAPES.values()])) | json_values)
+def test_any_event_is_read_or_refused(event: Any) -> None:
+    with contextlib.suppress(InvalidRequest):
+        _trigger, request = read_http(event)
+        assert isinstance(request.body, bytes)
+        assert all(isinstance(text, str) for pair in request.headers.items() for text in pair)

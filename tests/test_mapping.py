@@ -1,0 +1,98 @@
+"""A foreign payload becomes a request by the expressions of mailer.toml, or is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mailer.errors import ConfigurationError, InvalidRequest
+from mailer.mapping import Mapping
+
+PLACE = "mailer.toml [webhooks.billing]"
+TABLE: dict[str, Any] = {
+    "when": "type == 'invoice.paid'",
+    "email": {
+        "from": "Shop <noreply@mail.shop.example>",
+        "subject": "Your invoice",
+        "template": {"id": 100091, "data": {"shop": "Shop"}},
+    },
+    "map": {
+        "to": ["data.customer.email"],
+        "cc": "data.copies || `[]`",
+        "template": {"data": {"name": "data.customer.name"}},
+    },
+}
+PAYLOAD = {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example", "name": "Ann"}}}
+
+
+def mapping(**changes: Any) -> Mapping:
+    return Mapping.check(PLACE, {**TABLE, **changes})
+
+
+def refusals(one: Mapping, payload: Any) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as caught:
+        one.request(payload)
+    return {error.pointer: error.detail for error in caught.value.errors}
+
+
+def test_constants_and_expressions_make_one_request() -> None:
+    request = mapping().request(PAYLOAD)
+    assert request.to == ("ann@customer.example",)
+    assert request.cc == ()
+    assert request.template
+    assert request.template.data == {"shop": "Shop", "name": "Ann"}
+
+
+def test_defaults_fill_what_neither_gives() -> None:
+    assert mapping().request(PAYLOAD, {"reply_to": "help@shop.example"}).reply_to == "help@shop.example"
+
+
+def test_condition_decides_and_none_means_always() -> None:
+    assert mapping().wants(PAYLOAD)
+    assert not mapping().wants({"type": "invoice.voided"})
+    assert Mapping.check(PLACE, {}).wants(None)
+
+
+def test_expression_that_finds_nothing_is_named() -> None:
+    payload = {"data": {"customer": {"email": "ann@customer.example"}}}
+    assert refusals(mapping(), payload) == {
+        "/template/data/name": "the expression `data.customer.name` found nothing"
+    }
+
+
+def test_expression_that_finds_something_wrong_is_named() -> None:
+    one = mapping(map={"to": "data.customer.email", "subject": "data.subject"})
+    payload = {"data": {"customer": {"email": "nobody"}, "subject": "Hello\nBcc: all@customer.example"}}
+    found = refusals(one, payload)
+    assert set(found) == {"/to", "/subject"}
+    assert "`data.customer.email`" in found["/to"]
+    assert "`data.subject`" in found["/subject"]
+
+
+def test_error_of_a_constant_names_no_expression() -> None:
+    assert "expression" not in refusals(mapping(email={"subject": "x"}), PAYLOAD)["/from"]
+
+
+def test_expression_that_does_not_fit_the_payload_is_named() -> None:
+    payload = {"data": {"name": "Ann"}}
+    with pytest.raises(InvalidRequest, match=r"`abs\(data.name\)` does not fit the payload"):
+        mapping(when="abs(data.name)").wants(payload)
+    with pytest.raises(InvalidRequest, match=r"^/to: .*does not fit the payload"):
+        mapping(map={"to": "abs(data.name)"}).request(payload)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"email": "text"}, r"\[webhooks.billing\] email: must be a table"),
+        ({"map": {"colour": "a"}}, r"map.colour: is no field"),
+        ({"map": {"to": "a.["}}, r"map.to: must be a JMESPath expression"),
+        ({"map": {"to": 3}}, r"map.to: must be a JMESPath expression"),
+        ({"map": {"template": {"data": {"x": ""}}}}, r"map.template.data.x: must be a JMESPath expression"),
+        ({"when": []}, r"when: must be a JMESPath expression"),
+    ],
+)
+def test_wrong_table_is_refused_with_its_place(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        mapping(**changes)
