@@ -40,7 +40,7 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 --ignore tests/deploy -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy -p no:cacheprovider
 endif
 
 build: setup ## Build the layer and function zips, with a report of their sizes
