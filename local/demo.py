@@ -39,10 +39,23 @@ EMAIL = {
 }
 # What the sample events do, where that is not simply status 200 and an accepted email.
 EXPECTED = {
+    "aws/queue-activemq.json": ("2 done", ["accepted", "accepted"]),
+    "aws/queue-invoke.json": ("accepted", ["accepted"]),
+    "aws/queue-kafka-msk.json": ("4 done", ["-", "accepted", "accepted", "accepted"]),
+    "aws/queue-kafka-self-managed.json": ("1 done", ["accepted"]),
+    "aws/queue-rabbitmq.json": ("3 done", ["-", "accepted", "accepted"]),
+    "aws/queue-sns.json": ("1 done", ["accepted"]),
+    "aws/queue-sqs-fifo.json": ("3 done", ["accepted", "accepted", "accepted"]),
+    "aws/queue-sqs-sns.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-sqs.json": ("2 done, 1 returned", ["-", "accepted", "accepted"]),
     "aws/schedule-eventbridge.json": ("sweep: nothing due", ["-"]),
     "tencent/http-function-url-get-health.json": ("200", ["-"]),
     "tencent/queue-ckafka.json": ("3 done", ["accepted", "accepted", "refused"]),
+    "tencent/queue-cmq.json": ("2 done", ["accepted", "accepted"]),
+    "tencent/queue-eventbridge.json": ("1 done", ["accepted"]),
+    "tencent/queue-invoke-native.json": ("accepted", ["accepted"]),
+    "tencent/queue-tdmq-list.json": ("3 done", ["-", "accepted", "accepted"]),
+    "tencent/queue-tdmq.json": ("1 done", ["accepted"]),
     "tencent/schedule-timer.json": ("sweep: nothing due", ["-"]),
 }
 SCF_DEFAULT_TIMEOUT = 3.0
@@ -101,8 +114,8 @@ def _finish(world: LocalWorld) -> None:
 def _show(world: LocalWorld, event: SampleEvent) -> None:
     """Run one sample event, print its rows and compare them with what is expected."""
     payload, lines = _invoke(world, event.cloud, event.function, event.payload)
-    answer = _answer(event.function, event.payload, payload)
     outcomes = [line for line in lines if "trigger" in line] or [_body(payload)]
+    answer = _answer(event.function, len(outcomes), payload)
     left = [event.name, outcomes[0].get("trigger", "-"), answer]
     for outcome in outcomes:
         email, state = outcome.get("id", ""), outcome.get("state", "-")
@@ -163,14 +176,13 @@ def _put_off(world: LocalWorld) -> None:
 
 
 def _overload(world: LocalWorld) -> dict[str, Any]:
-    """Send a record to a function with SCF's short default timeout, while SES turns requests away."""
-    event = deepcopy(sample_event("tencent/queue-ckafka.json").payload)
-    record = event["Records"][-1]
-    record["Ckafka"]["offset"] += 1
-    record["Ckafka"]["msgBody"] = json.dumps({**EMAIL, "to": "RequestLimitExceeded+once@fault.example"})
+    """Push a message to a function with SCF's short default timeout, while SES turns requests away."""
+    event = deepcopy(sample_event("tencent/queue-tdmq.json").payload)
+    event["data"]["msgId"] += ":1"
+    event["data"]["msgBody"] = json.dumps({**EMAIL, "to": "RequestLimitExceeded+once@fault.example"})
     function = world.functions["tencent", "queue"]
     usual, function.timeout = function.timeout, SCF_DEFAULT_TIMEOUT
-    _, lines = _invoke(world, "tencent", "queue", {"Records": [record]})
+    _, lines = _invoke(world, "tencent", "queue", event)
     function.timeout = usual
     (outcome,) = (line for line in lines if "id" in line)
     return outcome
@@ -196,15 +208,17 @@ def _get(world: LocalWorld, email: str) -> Any:
     return _invoke(world, "aws", "http", event)[0]
 
 
-def _answer(function: str, event: Any, payload: Any) -> str:
+def _answer(function: str, messages: int, payload: Any) -> str:
     """Say in a few words what the function answered to its platform."""
     if function == "http":
         return str(payload["statusCode"])
     if function == "schedule":
         counts = ", ".join(f"{count} {state}" for state, count in payload.items() if state != "job")
         return f"{payload['job']}: {counts or 'nothing due'}"
+    if "records" not in payload and "batchItemFailures" not in payload:
+        return str(payload["state"])
     returned = len(payload.get("batchItemFailures", ()))
-    done = f"{len(event['Records']) - returned} done"
+    done = f"{messages - returned} done"
     return f"{done}, {returned} returned" if returned else done
 
 

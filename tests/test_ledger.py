@@ -164,6 +164,15 @@ def test_dead_letter_is_kept_once_and_whole(ledger: Ledger) -> None:
     assert json.loads(letter["reason"]) == {"code": "InvalidRequest"}
 
 
+@pytest.mark.parametrize("claim", [State.SENDING, State.UNKNOWN, State.ACCEPTED])
+def test_what_is_being_sent_or_in_doubt_cannot_be_claimed(ledger: Ledger, claim: State) -> None:
+    one = entry()
+    ledger.admit(one)
+    if claim is not State.SENDING:
+        ledger.settle(one, claim, message_id="m")
+    assert ledger.admit(entry(), claim=claim).verdict is Verdict.RECORDED
+
+
 def test_record_that_nobody_has_is_absent(ledger: Ledger) -> None:
     assert ledger.look("a" * 32) is None
 

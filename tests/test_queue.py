@@ -11,50 +11,15 @@ from emails import LambdaContext, body, scf_context
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.identity import email_id
 from mailer.record import State
-from mailer.triggers.ckafka import Redeliver
+from mailer.triggers.messages import Redeliver
 from mailer.triggers.queue import handle
+from queue_events import ckafka, failures, sqs
 
 if TYPE_CHECKING:
     import io
 
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
-
-
-def sqs(*bodies: Any, group: str | None = None) -> dict[str, Any]:
-    attributes = {"MessageGroupId": group} if group else {}
-    return {
-        "Records": [
-            {
-                "messageId": f"message-{number}",
-                "eventSource": "aws:sqs",
-                "body": one if isinstance(one, str) else json.dumps(one),
-                "attributes": attributes,
-            }
-            for number, one in enumerate(bodies)
-        ]
-    }
-
-
-def ckafka(*bodies: Any) -> dict[str, Any]:
-    return {
-        "Records": [
-            {
-                "Ckafka": {
-                    "topic": "emails",
-                    "partition": 1,
-                    "offset": number,
-                    "msgKey": "None",
-                    "msgBody": one if isinstance(one, str) else json.dumps(one),
-                }
-            }
-            for number, one in enumerate(bodies)
-        ]
-    }
-
-
-def failures(answer: dict[str, Any]) -> list[str]:
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 def test_batch_is_sent_and_the_bad_record_is_returned(
@@ -154,9 +119,9 @@ def test_bad_record_of_ckafka_becomes_a_dead_letter_and_blocks_nothing(
     assert len(ses.inbox()) == 1
 
 
-def test_ckafka_email_that_cannot_go_now_is_kept(runtime: Runtime, ses: Emulator) -> None:
-    ses.add_fault("FailedOperation.ServiceNotAvailable", times=None)
-    assert handle(ckafka(body()), scf_context(3)) == {"records": 1}
+def test_ckafka_email_that_must_wait_is_kept(runtime: Runtime, ses: Emulator) -> None:
+    ses.add_fault("FailedOperation.InsufficientBalance")
+    assert handle(ckafka(body()), scf_context()) == {"records": 1}
     record = runtime.ledger.look(email_id(runtime.settings.account, "ckafka:emails:1:0"))
     assert record
     assert record.state is State.DEFERRED
@@ -166,7 +131,7 @@ def test_ckafka_raises_where_the_ledger_is_full(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime.ledger, "_room", 0)
-    with pytest.raises(Redeliver, match="1 of 1 records"):
+    with pytest.raises(Redeliver, match="1 of 1 messages"):
         handle(ckafka(body()), scf_context(0.1))
 
 

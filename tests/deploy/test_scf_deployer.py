@@ -6,7 +6,6 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scf_fake import SECRET_ID, SECRET_KEY, FakeScf
 
 from deploy.tencent.__main__ import main
 from deploy.tencent.api import ATTEMPTS, POLLS, Scf
@@ -20,6 +19,7 @@ from deploy.tencent.errors import (
     ThrottledError,
 )
 from deploy.tencent.service import ENVIRONMENT_BYTES, Service
+from scf_fake import SECRET_ID, SECRET_KEY, FakeScf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

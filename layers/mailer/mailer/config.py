@@ -13,6 +13,10 @@ from .native import is_native
 from .request import EmailRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .digest.config import DigestConfig
+    from .queues import Queue
     from .webhooks.sources import Source
 
 if sys.version_info >= (3, 11):
@@ -25,10 +29,12 @@ _SAMPLE = {"from": "a@b.example", "to": "c@d.example", "subject": "-", "template
 
 @dataclass(frozen=True)
 class Config:
-    """The tables of mailer.toml; `defaults` are fields of `EmailRequest`."""
+    """The tables of mailer.toml; `defaults` are fields of `EmailRequest`, the others go by their names."""
 
     defaults: dict[str, Any] = field(default_factory=dict)
     webhooks: dict[str, Source] = field(default_factory=dict)
+    queues: dict[str, Queue] = field(default_factory=dict)
+    digests: dict[str, DigestConfig] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | None) -> Config:
@@ -46,23 +52,43 @@ class Config:
     @classmethod
     def check(cls, document: dict[str, Any]) -> Config:
         """Return the configuration in a parsed mailer.toml; raises ConfigurationError."""
-        known = {"defaults", "webhooks"}
-        if unknown := sorted(set(document) - known):
+        if unknown := sorted(set(document) - {"defaults", *_CHECKS}):
             raise ConfigurationError(f"mailer.toml [{unknown[0]}]", "is no table that Mailer knows")
+        defaults = _defaults(document.get("defaults", {}))
         return cls(
-            defaults=_defaults(document.get("defaults", {})),
-            webhooks=_webhooks(document.get("webhooks", {})),
+            defaults, **{name: _named(name, document[name], defaults) for name in _CHECKS if name in document}
         )
 
 
-def _webhooks(tables: Any) -> dict[str, Source]:
-    if not tables:
-        return {}
+def _source(name: str, table: Any, _defaults: dict[str, Any]) -> Source:
     from .webhooks.sources import Source
 
+    return Source.check(name, table)
+
+
+def _queue(name: str, table: Any, _defaults: dict[str, Any]) -> Queue:
+    from .queues import Queue
+
+    return Queue.check(name, table)
+
+
+def _digest(name: str, table: Any, defaults: dict[str, Any]) -> DigestConfig:
+    from .digest.config import DigestConfig
+
+    return DigestConfig.check(name, table, defaults)
+
+
+_CHECKS: dict[str, Callable[[str, Any, dict[str, Any]], Any]] = {
+    "webhooks": _source,
+    "queues": _queue,
+    "digests": _digest,
+}
+
+
+def _named(kind: str, tables: Any, defaults: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(tables, dict):
-        raise ConfigurationError("mailer.toml [webhooks]", "must hold one table for each source")
-    return {name: Source.check(name, table) for name, table in tables.items()}
+        raise ConfigurationError(f"mailer.toml [{kind}]", "must hold one table for each name")
+    return {name: _CHECKS[kind](name, table, defaults) for name, table in tables.items()}
 
 
 def _defaults(table: Any) -> dict[str, Any]:

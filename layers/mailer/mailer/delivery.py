@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import logs
+from . import logs, metrics
 from .actions import Action, Rule, Scope, rule_for
 from .deadline import DEFAULT_SECONDS, Deadline
 from .errors import SesFailure, StoreUnavailable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MIN_SECONDS = 1.5  # with less than this left no call is begun
 MAX_CALLS = 5  # of one email within one invocation
 MAX_ATTEMPTS = 20  # of one email over all invocations, before the ledger gives it up
+MAX_DELAY = 3600.0  # seconds; the delay doubles up to this from one attempt to the next
 FENCE = LEASE_SECONDS - CONNECT_TIMEOUT - READ_TIMEOUT - 2.0  # a call begun later could outlive its lease
 IN_FLIGHT_RETRY = 5.0
 _WAITING = frozenset({Action.RETRY, Action.DEFER, Action.HALT})
@@ -75,6 +76,7 @@ def _deliver(road: _Road, entry: Entry, claim: State | None) -> Outcome:
         again = outcome.action is Action.RETRY and 0 < len(codes) < MAX_CALLS
         if not again or road.deadline.left() < delay + MIN_SECONDS:
             logs.outcome(entry, outcome)
+            metrics.count(entry.trigger, outcome)
             return outcome
         time.sleep(delay)
         claim = State.DEFERRED if outcome.state is State.DEFERRED else None
@@ -88,14 +90,17 @@ def _attempt(road: _Road, entry: Entry, claim: State | None, codes: list[str]) -
     if admission.verdict is not Verdict.SEND:
         codes.clear()
         return _in_the_way(entry, admission)
+    started_at = time.monotonic()
     try:
         receipt = _send(road, entry, asked_at)
     except SesFailure as failure:
         attempts = admission.record.attempts if admission.record else 1
         rule = _rule(failure.code, codes)
         codes.append(failure.code)
-        return _failed(road, entry, failure, rule, attempts)
-    return _accepted(road, entry, receipt)
+        outcome = _failed(road, entry, failure, rule, attempts)
+    else:
+        outcome = _accepted(road, entry, receipt)
+    return replace(outcome, seconds=time.monotonic() - started_at)
 
 
 def _admit(road: _Road, entry: Entry, claim: State | None) -> Admission:
@@ -137,6 +142,8 @@ def _accepted(road: _Road, entry: Entry, receipt: Receipt) -> Outcome:
 def _failed(road: _Road, entry: Entry, failure: SesFailure, rule: Rule, attempts: int) -> Outcome:
     disposition, state = _consequence(rule, road.keep)
     delay = float(rule.delay or 0)
+    if state is State.DEFERRED and rule.action is not Action.HALT:
+        delay = min(delay * 2.0 ** (attempts - 1), max(delay, MAX_DELAY))
     if state is State.DEFERRED and rule.action is not Action.HALT and attempts >= MAX_ATTEMPTS:
         rule, disposition, state = rule_for("Ledger.AttemptsExhausted"), Disposition.REFUSED, State.FAILED
     outcome = Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,7 @@ def logger() -> Logger:
     """Return the process's logger."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service="mailer")
+    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "mailer"))
 
 
 def outcome(entry: Entry, outcome: Outcome) -> None:
@@ -39,6 +40,7 @@ def outcome(entry: Entry, outcome: Outcome) -> None:
         "message_id": outcome.message_id,
         "request_id": outcome.request_id,
         "replayed": outcome.replayed,
+        "seconds": None if outcome.seconds is None else round(outcome.seconds, 4),
         "recipients": [address_hash(address) for address in entry.request.recipients],
     }
     log = logger()
@@ -117,3 +119,29 @@ def unexpected(trigger: str, error: Exception) -> None:
 def job(trigger: str, name: str, counts: dict[str, object]) -> None:
     """Log what a scheduled job did."""
     logger().info("job", extra={"trigger": trigger, "job": name, "counts": counts})
+
+
+def reconciled(message_id: str, decision: str) -> None:
+    """Log what reconciliation made of one email; one that needs an operator is a warning."""
+    fields = {"id": message_id, "decision": decision}
+    log = logger()
+    (log.warning if decision in {"held", "ambiguous", "given_up"} else log.info)("reconciled", extra=fields)
+
+
+def status_query_failed(error: Exception) -> None:
+    """Log that SES did not say what it has; the emails in doubt stay as they are."""
+    logger().warning("status query failed", extra={"code": getattr(error, "code", type(error).__name__)})
+
+
+def digest_failed(digest: str, recipient: str, error: Exception) -> None:
+    """Log that a digest could not be written for a recipient; `recipient` is the address's hash."""
+    logger().error(
+        "digest cannot be rendered",
+        extra={
+            "digest": digest,
+            "recipient": recipient,
+            "error": type(error).__name__,
+            "key": getattr(error, "key", None),
+            "pointers": [field.pointer for field in getattr(error, "errors", ())],
+        },
+    )

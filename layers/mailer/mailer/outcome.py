@@ -37,7 +37,8 @@ class Outcome:
     """What became of one request.
 
     `id` is the Message-ID without its brackets; `message_id` and `request_id` are SES's. `code` and `action`
-    are the error table's, `retry_after` is in seconds. `replayed` tells that an earlier request was answered.
+    are the error table's. `retry_after` is in seconds, and so is `seconds`: what call and record took, if
+    there was a call. `replayed` tells that an earlier request was answered.
     """
 
     disposition: Disposition
@@ -51,6 +52,7 @@ class Outcome:
     replayed: bool = False
     detail: str | None = None
     pointer: str | None = None
+    seconds: float | None = None
 
     @classmethod
     def of_record(cls, record: Record, *, replayed: bool) -> Outcome:
@@ -67,6 +69,16 @@ class Outcome:
             request_id=record.request_id,
             replayed=replayed,
         )
+
+    def receipt(self) -> dict[str, Any]:
+        """Return what answers a send."""
+        return {
+            "id": self.id,
+            "state": self.state.value,
+            "message_id": self.message_id,
+            "request_id": self.request_id,
+            "replayed": self.replayed,
+        }
 
     def reason(self) -> dict[str, Any]:
         """Return what a dead letter says of why its email was not sent."""

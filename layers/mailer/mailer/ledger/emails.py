@@ -60,6 +60,7 @@ class Ledger:
             "token": entry.token,
             "fingerprint": fingerprint(request),
             "smtp_message_id": entry.message_id,
+            "route": json.dumps(touched.route),
             "trigger": entry.trigger,
             "halts": len(touched.halts),
             "recipients": len(touched.recipients),

@@ -21,14 +21,14 @@ class RequestKeys:
     """The keys of one request.
 
     `halts` are those of its account, its sender and, where it has one, its template. `recipients` has
-    (suppressed, unsubscribed, sent) for each address; `domains`, the pause of each recipient domain.
+    (suppressed, unsubscribed, sent) for each address; `domains`, the pause of each recipient domain. `route`
+    is what SES can be asked for later: hashes of the sender and of each recipient.
     """
 
     def __init__(self, store: Store, request: EmailRequest) -> None:
-        self.halts = [
-            store.key("halt", "account"),
-            store.key("halt", "sender", address_hash(address_of(request.sender))),
-        ]
+        sender = address_hash(address_of(request.sender))
+        self.route = [sender, *map(address_hash, request.recipients)]
+        self.halts = [store.key("halt", "account"), store.key("halt", "sender", sender)]
         if request.template:
             self.halts.append(store.key("halt", "template", str(request.template.id)))
         sender_domain = domain_of(request.sender)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer import logs
-from mailer.delivery import deliver
-from mailer.errors import InvalidRequest, StoreUnavailable
+from mailer.delivery import MIN_SECONDS, deliver
+from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
+from mailer.ledger import Keep
 from mailer.outcome import Disposition
-from mailer.request import EmailRequest
+
+from .bodies import DigestItem, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from mailer.deadline import Deadline
-    from mailer.ledger import Keep
+    from mailer.outcome import Outcome
     from mailer.runtime import Runtime
 
 WORKERS = 20  # SES takes 20 requests a second
@@ -35,78 +41,191 @@ class Fate(Enum):
     """It goes to the ledger's dead letters, and the platform may forget it."""
 
 
-@dataclass(frozen=True)
+# Where the platform has dead letters of its own, a refused message is returned until it gets there.
+TO_THE_PLATFORM = {
+    Disposition.ACCEPTED: Fate.DONE,
+    Disposition.KEPT: Fate.DONE,
+    Disposition.REFUSED: Fate.RETURN,
+    Disposition.NOT_SENT: Fate.RETURN,
+    Disposition.HALTED: Fate.RETURN,
+    Disposition.IN_FLIGHT: Fate.RETURN,
+    Disposition.KEY_REUSED: Fate.RETURN,
+}
+# Where a refused message would come back for ever and hold up the others, the ledger buries it.
+TO_THE_LEDGER = TO_THE_PLATFORM | {Disposition.REFUSED: Fate.BURY, Disposition.KEY_REUSED: Fate.BURY}
+
+
+@dataclass(frozen=True, eq=False)
 class Message:
     """One message of a batch.
 
-    `key` is the platform's own identity of it, which names the email where the body names none. `lane` is
-    what must stay in order (a FIFO group, a partition), or None where nothing must.
+    `key` is its own identity, the same at every delivery, which names the email where the body names none;
+    None where it has none. `origin` says where it comes from: `topic`, `queue`, `source`. `lane` is what
+    must stay in order (a FIFO group, a partition), or None where nothing must. `receives` counts its
+    deliveries, and `handle` is what its platform calls it in an answer.
     """
 
-    key: str
-    body: str
+    key: str | None
+    body: Any
+    origin: Mapping[str, str] = field(default_factory=dict)
     lane: str | None = None
+    receives: int = 1
+    handle: Any = None
 
 
 @dataclass(frozen=True)
 class Platform:
-    """How one message source wants its batches treated."""
+    """What a platform wants done with its messages: what the ledger keeps of them, and their fates."""
 
     trigger: str
     keep: Keep
     fates: Mapping[Disposition, Fate]
 
 
+@dataclass(frozen=True)
+class Source(Platform):
+    """How one message source is recognised, read and answered.
+
+    `messages` never raises, whatever its event holds. `partial` makes the answer that names what must come
+    again; None where the platform takes no such answer and brings all or nothing.
+    """
+
+    matches: Callable[[Any], bool]
+    messages: Callable[[Any], list[Message]]
+    partial: Callable[[Sequence[Message]], dict[str, Any]] | None = None
+
+
+class Result(NamedTuple):
+    """What became of one message: its fate, and what a caller who waits for it is told."""
+
+    message: Message
+    fate: Fate
+    report: dict[str, Any]
+
+
+class Redeliver(MailerError):
+    """Some messages could neither be sent nor kept: the platform must bring the whole batch again."""
+
+    code = "Redeliver"
+    retryable = True
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What the lanes of a batch share; once `store_down` is set, no lane asks the store again."""
+
+    platform: Platform
+    deadline: Deadline
+    runtime: Runtime
+    store_down: threading.Event = field(default_factory=threading.Event)
+
+    def returns_unasked(self) -> bool:
+        """Tell whether what is left goes back to its platform without a look at it."""
+        late = self.deadline.left() < MIN_SECONDS and self.platform.keep is not Keep.UNSENT
+        return late or self.store_down.is_set()
+
+
 def process(
     platform: Platform, messages: Sequence[Message], deadline: Deadline, runtime: Runtime
-) -> list[Message]:
-    """Send every message's email and return the messages that the platform must bring again, in order.
+) -> list[Result]:
+    """Send every message's email and return what became of each, in the order of `messages`.
 
-    In a lane nothing is sent after a message that must come again. A store that is down returns all that it
-    reaches.
+    In a lane nothing is sent after a message that must come again; what is refused for good holds its lane
+    up at its first delivery only.
     """
     lanes: defaultdict[object, list[Message]] = defaultdict(list)
     for message in messages:
         lanes[message if message.lane is None else message.lane].append(message)
+    batch = _Batch(platform, deadline, runtime)
     with ThreadPoolExecutor(max_workers=min(WORKERS, len(lanes)) or 1) as pool:
-        returned = pool.map(lambda lane: _process_lane(platform, lane, deadline, runtime), lanes.values())
-        back = {id(message) for lane in returned for message in lane}
-    return [message for message in messages if id(message) in back]
+        done = pool.map(lambda lane: _process_lane(batch, lane), lanes.values())
+        results = {result.message: result for lane in done for result in lane}
+    return [results[message] for message in messages]
 
 
-def _process_lane(
-    platform: Platform, lane: list[Message], deadline: Deadline, runtime: Runtime
-) -> list[Message]:
+def _process_lane(batch: _Batch, lane: list[Message]) -> list[Result]:
+    results: list[Result] = []
     for index, message in enumerate(lane):
-        try:
-            fate = _process_message(platform, message, deadline, runtime)
-        except StoreUnavailable as error:
-            logs.refused(platform.trigger, error, key=message.key)
-            fate = Fate.RETURN
-        if fate is Fate.RETURN:
-            return lane[index:]
-    return []
+        if batch.returns_unasked():
+            return results + [_unsent(one) for one in lane[index:]]
+        result, stops = _process_message(batch, message)
+        results.append(result)
+        if stops:
+            return results + [_unsent(one) for one in lane[index + 1 :]]
+    return results
 
 
-def _process_message(platform: Platform, message: Message, deadline: Deadline, runtime: Runtime) -> Fate:
+def _process_message(batch: _Batch, message: Message) -> tuple[Result, bool]:
+    """Return what became of the message, and whether its lane stops here."""
+    trigger, runtime = batch.platform.trigger, batch.runtime
     try:
-        request = EmailRequest.parse(message.body, runtime.config.defaults)
-    except InvalidRequest as error:
-        logs.refused(platform.trigger, error, key=message.key)
-        reason = {"code": error.code, "errors": [vars(one) for one in error.errors]}
-        return _bury_if_told(platform.fates[Disposition.REFUSED], message, reason, runtime)
+        try:
+            disposition, report = _deliver(batch, message)
+        except InvalidRequest as error:
+            logs.refused(trigger, error, key=message.key)
+            disposition = Disposition.REFUSED
+            report = {"code": error.code, "errors": [vars(one) for one in error.errors]}
+        except MailerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect met by one message must not hold up the others
+            logs.unexpected(trigger, error)
+            disposition, report = Disposition.REFUSED, {"code": "InternalError"}
+        fate = batch.platform.fates[disposition]
+        if fate is Fate.BURY:
+            _bury(runtime, trigger, message, report)
+    except StoreUnavailable as error:
+        logs.refused(trigger, error, key=message.key)
+        batch.store_down.set()
+        return Result(message, Fate.RETURN, {"code": error.code}), True
+    for_good = disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
+    stops = fate is Fate.RETURN and not (for_good and message.receives > 1)
+    return Result(message, fate, report), stops
+
+
+def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
+    asked = read_body(message.body, message.origin, message.key, batch.runtime.config)
+    if asked is None:
+        return Disposition.ACCEPTED, {"state": "ignored"}
+    if isinstance(asked, DigestItem):
+        return _gather(batch, asked)
+    if asked.key is None:
+        raise InvalidRequest.at(
+            "/idempotency_key", "is needed: the message has no identity that would last over its redelivery"
+        )
     outcome = deliver(
-        request,
-        key=message.key,
-        trigger=platform.trigger,
-        deadline=deadline,
-        keep=platform.keep,
-        runtime=runtime,
+        asked.request,
+        key=asked.key,
+        trigger=batch.platform.trigger,
+        deadline=batch.deadline,
+        keep=batch.platform.keep,
+        runtime=batch.runtime,
     )
-    return _bury_if_told(platform.fates[outcome.disposition], message, outcome.reason(), runtime)
+    return outcome.disposition, _report(outcome)
 
 
-def _bury_if_told(fate: Fate, message: Message, reason: dict[str, Any], runtime: Runtime) -> Fate:
-    if fate is Fate.BURY:
-        runtime.ledger.bury(message.key, reason, message.body)
-    return fate
+def _gather(_batch: _Batch, _item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
+    """Put a digest's item where its digest gathers them; raises InvalidRequest."""
+    raise InvalidRequest.at("/digest", "digests are not configured")
+
+
+def _report(outcome: Outcome) -> dict[str, Any]:
+    if outcome.disposition in {Disposition.ACCEPTED, Disposition.KEPT}:
+        return outcome.receipt()
+    return outcome.reason()
+
+
+def _unsent(message: Message) -> Result:
+    return Result(message, Fate.RETURN, {"code": "NotTried"})
+
+
+def _bury(runtime: Runtime, trigger: str, message: Message, reason: dict[str, Any]) -> None:
+    """Keep the message, whole, in the ledger's dead letters; what is no UTF-8 as base64."""
+    body = message.body if isinstance(message.body, (str, bytes)) else json.dumps(message.body, default=str)
+    raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = base64.b64encode(raw).decode()
+        reason = {**reason, "encoding": "base64"}
+    source = message.key or f"{trigger}:{hashlib.sha256(raw).hexdigest()}"
+    runtime.ledger.bury(source, reason, text)

@@ -3,46 +3,65 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailer import logs
 from mailer.deadline import Deadline
 from mailer.errors import ConfigurationError, UnknownEvent
-from mailer.identity import fresh_key
 from mailer.runtime import Runtime
 
-from .ckafka import handle_ckafka, is_ckafka
-from .sqs import fail_all, handle_sqs, is_sqs
+from .amazon_mq import ACTIVEMQ, RABBITMQ
+from .ckafka import CKAFKA
+from .cmq import CMQ
+from .eventbridge import EVENTBRIDGE
+from .invoke import handle_invocation, is_invocation, request_id
+from .kafka import KAFKA
+from .messages import Fate, Redeliver, process
+from .sns import SNS
+from .sqs import SQS
 
-SOURCES = ((is_sqs, handle_sqs), (is_ckafka, handle_ckafka))
+if TYPE_CHECKING:
+    from .messages import Source
+
+SOURCES = (SQS, SNS, KAFKA, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Answer one batch; raises only where the platform must bring it again."""
+    """Answer one batch, or one email that is the event itself.
+
+    Raises Redeliver, StoreUnavailable or ConfigurationError, and only where the event must come again.
+    """
     deadline = Deadline.of(context)
+    source = next((source for source in SOURCES if source.matches(event)), None)
     try:
         runtime = Runtime.current()
     except ConfigurationError as error:
         logs.refused("queue", error, setting=error.setting, rule=error.rule)
-        if is_sqs(event):
-            return fail_all(event)
+        if source and source.partial:
+            return source.partial(source.messages(event))
         raise
-    for matches, answer in SOURCES:
-        if matches(event):
-            return answer(event, deadline, runtime)
+    if source:
+        return _answer(source, event, deadline, runtime)
+    if is_invocation(event, runtime.config):
+        return handle_invocation(event, context, deadline, runtime)
     return _unknown(event, context, runtime)
+
+
+def _answer(source: Source, event: Any, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+    messages = source.messages(event)
+    results = process(source, messages, deadline, runtime)
+    returned = [result.message for result in results if result.fate is Fate.RETURN]
+    if source.partial:
+        return source.partial(returned)
+    if returned:
+        raise Redeliver(f"{len(returned)} of {len(messages)} messages must come again")
+    return {"records": len(messages)}
 
 
 def _unknown(event: Any, context: Any, runtime: Runtime) -> dict[str, Any]:
     """Keep an event of no known source as a dead letter, so that nothing in it is lost."""
-    error = UnknownEvent.at("/Records", "must be a batch of SQS or CKafka records")
+    error = UnknownEvent.at("", "must be messages of a known source, or an email request")
     logs.refused("queue", error)
-    if isinstance(context, dict):
-        invocation = context.get("request_id")
-    else:
-        invocation = getattr(context, "aws_request_id", None)
     body = json.dumps(event, default=str)
-    runtime.ledger.bury(
-        f"invocation:{invocation or fresh_key()}", {"code": error.code, "detail": str(error)}, body
-    )
+    runtime.ledger.bury(f"invocation:{request_id(context)}", {"code": error.code, "detail": str(error)}, body)
     return {"code": error.code, "errors": [vars(one) for one in error.errors]}

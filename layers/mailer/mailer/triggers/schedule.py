@@ -26,7 +26,21 @@ class Tick:
     arguments: dict[str, Any]
 
 
+def _digest(tick: Tick, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+    from mailer.digest.run import run_digest
+
+    return run_digest(tick.arguments.get("digest"), tick.scheduled_time, tick.trigger, deadline, runtime)
+
+
+def _plan(tick: Tick, _deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+    from mailer.digest.plan import count
+
+    return count(tick.arguments.get("digest"), tick.scheduled_time, runtime)
+
+
 JOBS: dict[str, Callable[[Tick, Deadline, Runtime], dict[str, Any]]] = {
+    "digest": _digest,
+    "plan": _plan,
     "sweep": lambda tick, deadline, runtime: sweep(tick.trigger, deadline, runtime),
 }
 
@@ -36,10 +50,10 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     deadline = Deadline.of(context)
     try:
         tick = read_tick(event)
+        counts = JOBS[tick.job](tick, deadline, Runtime.current())
     except InvalidRequest as error:
         logs.refused("schedule", error)
         return {"code": error.code, "errors": [vars(one) for one in error.errors]}
-    counts = JOBS[tick.job](tick, deadline, Runtime.current())
     logs.job(tick.trigger, tick.job, counts)
     return {"job": tick.job, **counts}
 

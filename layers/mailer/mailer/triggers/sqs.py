@@ -1,60 +1,65 @@
-"""Amazon SQS: a batch of records, answered with the ones that must come again."""
+"""Amazon SQS, standard and FIFO: answered with the records that must come again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailer.documents import read_object
+from mailer.errors import InvalidRequest
 from mailer.ledger import Keep
-from mailer.outcome import Disposition
 
-from .messages import Fate, Message, Platform, process
+from .fields import identity, last_part, rows, table, text, whole
+from .messages import TO_THE_PLATFORM, Message, Source
 
 if TYPE_CHECKING:
-    from mailer.deadline import Deadline
-    from mailer.runtime import Runtime
-
-SQS = Platform(
-    "sqs",
-    Keep.HALTED,
-    {
-        Disposition.ACCEPTED: Fate.DONE,
-        Disposition.KEPT: Fate.DONE,
-        Disposition.REFUSED: Fate.RETURN,
-        Disposition.NOT_SENT: Fate.RETURN,
-        Disposition.HALTED: Fate.RETURN,
-        Disposition.IN_FLIGHT: Fate.RETURN,
-        Disposition.KEY_REUSED: Fate.RETURN,
-    },
-)
+    from collections.abc import Sequence
 
 
-def is_sqs(event: Any) -> bool:
-    """Tell whether `event` is a batch that Lambda polled from SQS."""
-    records = event.get("Records") if isinstance(event, dict) else None
-    return (
-        isinstance(records, list)
-        and bool(records)
-        and all(
-            isinstance(record, dict)
-            and record.get("eventSource") == "aws:sqs"
-            and isinstance(record.get("messageId"), str)
-            for record in records
-        )
-    )
+def _matches(event: Any) -> bool:
+    return any(record.get("eventSource") == "aws:sqs" for record in rows(table(event).get("Records")))
 
 
-def handle_sqs(event: dict[str, Any], deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
-    """Return the partial batch response: the messageId of every record that must come again."""
-    messages = {_message(record): record for record in event["Records"]}
-    returned = process(SQS, list(messages), deadline, runtime)
-    return {"batchItemFailures": [{"itemIdentifier": messages[one]["messageId"]} for one in returned]}
-
-
-def fail_all(event: dict[str, Any]) -> dict[str, Any]:
-    """Return the answer that gives every record back, unsent."""
-    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"]]}
+def _messages(event: dict[str, Any]) -> list[Message]:
+    return [_message(record) for record in rows(event["Records"])]
 
 
 def _message(record: dict[str, Any]) -> Message:
-    group = (record.get("attributes") or {}).get("MessageGroupId")
-    return Message(f"sqs:{record['messageId']}", str(record.get("body", "")), group)
+    attributes = table(record.get("attributes"))
+    key, body = identity("sqs", record.get("messageId")), record.get("body")
+    origin = {"source": "sqs", "queue": last_part(record.get("eventSourceARN"))}
+    if notification := _notification(body):
+        key = identity("sns", notification["MessageId"])
+        body = notification["Message"]
+        origin["topic"] = last_part(notification["TopicArn"])
+    return Message(
+        key,
+        body,
+        origin,
+        lane=text(attributes.get("MessageGroupId")) or None,
+        receives=whole(attributes.get("ApproximateReceiveCount")) or 1,
+        handle=record.get("messageId"),
+    )
+
+
+def _notification(body: Any) -> dict[str, Any] | None:
+    """Return the envelope that SNS puts around a message, unless its delivery is raw."""
+    if not (isinstance(body, str) and "Notification" in body):
+        return None
+    try:
+        document = read_object(body)
+    except InvalidRequest:
+        return None
+    enveloped = document.get("Type") == "Notification" and document.keys() >= {
+        "MessageId",
+        "TopicArn",
+        "Message",
+    }
+    return document if enveloped else None
+
+
+def _partial(returned: Sequence[Message]) -> dict[str, Any]:
+    """Name every record that must come again; an identifier that is no text fails the whole batch."""
+    return {"batchItemFailures": [{"itemIdentifier": message.handle} for message in returned]}
+
+
+SQS = Source("sqs", Keep.HALTED, TO_THE_PLATFORM, _matches, _messages, _partial)

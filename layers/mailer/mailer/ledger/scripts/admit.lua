@@ -13,6 +13,14 @@ local claimed = false
 
 lapse(keys, record, now)
 
+-- What waits is taken up when it is due, and what is unknown only on reconciliation's word that SES has no trace of it.
+local function claimable(kept)
+  if kept.state == 'deferred' or kept.state == 'scheduled' then
+    return tonumber(kept.due_at) <= now
+  end
+  return kept.state == 'unknown' and kept.no_trace ~= nil
+end
+
 local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
 if BLOCKS[record.state] then
   if record.fingerprint ~= ask.fingerprint then
@@ -21,7 +29,7 @@ if BLOCKS[record.state] then
   if record.state == 'sending' and record.token == ask.token then
     return answer('send', record, { now = now })
   end
-  claimed = ask.claim == record.state and tonumber(record.due_at or '0') <= now
+  claimed = ask.claim == record.state and claimable(record)
   if not claimed then
     return answer('recorded', record, { now = now })
   end
@@ -29,7 +37,13 @@ end
 
 -- A new record, or one that was certainly not sent, takes the request as it is asked now.
 local function keep()
-  local fields = { body = body, fingerprint = ask.fingerprint, smtp_message_id = ask.smtp_message_id, trigger = ask.trigger }
+  local fields = {
+    body = body,
+    fingerprint = ask.fingerprint,
+    route = ask.route,
+    smtp_message_id = ask.smtp_message_id,
+    trigger = ask.trigger,
+  }
   if not record.id then
     fields.id, fields.created_at, fields.attempts = ask.id, now, '0'
   end

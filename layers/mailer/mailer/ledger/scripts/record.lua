@@ -57,6 +57,9 @@ local function enter(keys, record, state, now, note)
     fields.due_at = note.due_at
   end
   put(keys.record, record, fields)
+  if record.no_trace then
+    forget(keys.record, record, 'no_trace')
+  end
   if not note.code then
     forget(keys.record, record, 'code')
   end
@@ -79,7 +82,7 @@ end
 
 -- Certain and final: the request is dropped, and the record outlives every redelivery that may still come.
 local function close(keys, record, retention)
-  forget(keys.record, record, 'body', 'token', 'lease_until', 'probe')
+  forget(keys.record, record, 'body', 'route', 'token', 'lease_until', 'probe')
   redis.call('PEXPIRE', keys.record, whole(retention))
 end
 
@@ -87,6 +90,7 @@ end
 local function lapse(keys, record, now)
   if record.state == 'sending' and tonumber(record.lease_until) <= now then
     enter(keys, record, 'unknown', now, { code = 'Ledger.LeaseLapsed' })
+    redis.call('ZADD', keys.open, record.lease_until, record.id) -- in doubt since then, whenever it is noticed
   end
 end
 
@@ -96,7 +100,7 @@ local function answer(verdict, record, more)
   if record then
     local view = {}
     for name, value in pairs(record) do
-      if name ~= 'body' and name ~= 'token' and name ~= 'fingerprint' then
+      if name ~= 'body' and name ~= 'route' and name ~= 'token' and name ~= 'fingerprint' then
         view[name] = value
       end
     end

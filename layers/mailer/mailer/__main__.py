@@ -1,0 +1,69 @@
+"""The command line: python -m mailer digest check | digest plan NAME --at TIME."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from .config import Config
+from .errors import MailerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 1 where something is wrong, and said on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except MailerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mailer", description="Look into Mailer's configuration and plans.")
+    digest = (
+        parser.add_subparsers(required=True)
+        .add_parser("digest", help="digests")
+        .add_subparsers(required=True)
+    )
+    check = digest.add_parser("check", help="check every digest of mailer.toml, its expressions too")
+    check.add_argument(
+        "--config", default=os.environ.get("MAILER_CONFIG") or "mailer.toml", help="path of mailer.toml"
+    )
+    check.set_defaults(command=_check)
+    plan = digest.add_parser("plan", help="say who would get what at a tick; nothing is sent")
+    plan.add_argument("name", help="the digest")
+    plan.add_argument("--at", required=True, metavar="TIME", help="the tick's time, RFC 3339")
+    plan.set_defaults(command=_plan)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> None:
+    from .digest.render import check
+
+    digests = Config.load(options.config).digests
+    for digest in digests.values():
+        check(digest)
+    print(f"{len(digests)} digests are right: {', '.join(sorted(digests)) or 'none'}")
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from .digest.plan import plan
+    from .runtime import Runtime
+
+    sending = skipped = 0
+    for planned in plan(options.name, options.at, Runtime.current()):
+        print(f"{planned.why:<13} {planned.items:>5} items  {planned.window or '-':<20} {planned.address}")
+        sending += planned.window is not None
+        skipped += planned.window is None
+    print(f"{sending} to send, {skipped} skipped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Amazon MQ: batches of ActiveMQ and RabbitMQ, which Lambda brings again only as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailer.ledger import Keep
+
+from .fields import from_base64, identity, rows, table, text
+from .messages import TO_THE_LEDGER, Message, Source
+
+
+def _is_activemq(event: Any) -> bool:
+    return table(event).get("eventSource") == "aws:mq" and isinstance(event.get("messages"), list)
+
+
+def _activemq_messages(event: dict[str, Any]) -> list[Message]:
+    return [_activemq_message(message) for message in rows(event["messages"])]
+
+
+def _activemq_message(message: dict[str, Any]) -> Message:
+    destination = table(message.get("destination"))
+    queue = destination.get("physicalName", destination.get("physicalname"))  # Lambda's own pages write both
+    return Message(
+        identity("activemq", message.get("messageID")),
+        from_base64(message.get("data")),
+        {"source": "activemq", "queue": text(queue)},
+    )
+
+
+def _is_rabbitmq(event: Any) -> bool:
+    return table(event).get("eventSource") == "aws:rmq" and isinstance(event.get("rmqMessagesByQueue"), dict)
+
+
+def _rabbitmq_messages(event: dict[str, Any]) -> list[Message]:
+    return [
+        _rabbitmq_message(text(name), message)
+        for name, messages in event["rmqMessagesByQueue"].items()
+        for message in rows(messages)
+    ]
+
+
+def _rabbitmq_message(name: str, message: dict[str, Any]) -> Message:
+    """Return the message of the queue `name`, written `QUEUE::VIRTUAL_HOST`; it may have no id."""
+    return Message(
+        identity("rabbitmq", name, table(message.get("basicProperties")).get("messageId")),
+        from_base64(message.get("data")),
+        {"source": "rabbitmq", "queue": name.rpartition("::")[0] or name},
+    )
+
+
+ACTIVEMQ = Source("activemq", Keep.HALTED, TO_THE_LEDGER, _is_activemq, _activemq_messages)
+RABBITMQ = Source("rabbitmq", Keep.HALTED, TO_THE_LEDGER, _is_rabbitmq, _rabbitmq_messages)

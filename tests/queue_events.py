@@ -1,0 +1,130 @@
+"""Events of every message source around given bodies: objects, or text or bytes as they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from copy import deepcopy
+from typing import Any
+
+from local.events import sample_event
+
+
+def text(body: Any) -> Any:
+    return json.dumps(body) if isinstance(body, (dict, list)) else body
+
+
+def encoded(body: Any) -> str:
+    raw = text(body)
+    return base64.b64encode(raw if isinstance(raw, bytes) else raw.encode()).decode()
+
+
+def sqs(*bodies: Any, group: str | None = None, first: int = 0, receives: int = 1) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receives)}
+    if group:
+        attributes["MessageGroupId"] = group
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:ap-southeast-1:123456789012:emails",
+                "body": text(one),
+                "attributes": attributes,
+            }
+            for number, one in enumerate(bodies, first)
+        ]
+    }
+
+
+def sns(body: Any) -> dict[str, Any]:
+    event: dict[str, Any] = sample_event("aws/queue-sns.json").payload
+    event["Records"][0]["Sns"]["Message"] = text(body)
+    return event
+
+
+def sns_in_sqs(body: Any, message: str = "95df01b4") -> dict[str, Any]:
+    """The same notification, as SQS holds it unless its delivery is raw."""
+    topic = "arn:aws:sns:ap-southeast-1:123456789012:orders"
+    envelope = {"Type": "Notification", "MessageId": message, "TopicArn": topic, "Message": text(body)}
+    return sqs(envelope)
+
+
+def kafka(partitions: dict[str, list[Any]], first: int = 0) -> dict[str, Any]:
+    """Records for partitions such as `emails-0`."""
+    return {
+        "eventSource": "aws:kafka",
+        "eventSourceArn": "arn:aws:kafka:ap-southeast-1:123456789012:cluster/shop/8b1f2c3d-2",
+        "records": {
+            name: [
+                {
+                    "topic": name.rpartition("-")[0],
+                    "partition": int(name.rpartition("-")[2]),
+                    "offset": offset,
+                    "value": encoded(one),
+                }
+                for offset, one in enumerate(bodies, first)
+            ]
+            for name, bodies in partitions.items()
+        },
+    }
+
+
+def activemq(*bodies: Any) -> dict[str, Any]:
+    messages = [
+        {"messageID": f"ID:{number}", "destination": {"physicalName": "emails"}, "data": encoded(one)}
+        for number, one in enumerate(bodies)
+    ]
+    return {"eventSource": "aws:mq", "messages": messages}
+
+
+def rabbitmq(*bodies: Any, identified: bool = True) -> dict[str, Any]:
+    messages = [
+        {"basicProperties": {"messageId": str(number) if identified else None}, "data": encoded(one)}
+        for number, one in enumerate(bodies)
+    ]
+    return {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"emails::/": messages}}
+
+
+def ckafka(*bodies: Any, first: int = 0, partition: int = 1) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "Ckafka": {
+                    "topic": "emails",
+                    "partition": partition,
+                    "offset": number,
+                    "msgKey": "None",
+                    "msgBody": text(one),
+                }
+            }
+            for number, one in enumerate(bodies, first)
+        ]
+    }
+
+
+def cmq(*bodies: Any) -> dict[str, Any]:
+    return {
+        "Records": [
+            {"CMQ": {"type": "topic", "topicName": "emails", "msgId": str(number), "msgBody": text(one)}}
+            for number, one in enumerate(bodies)
+        ]
+    }
+
+
+def tdmq(*bodies: Any, topic_type: str = "0") -> dict[str, Any]:
+    alone = sample_event("tencent/queue-tdmq.json").payload
+    events = []
+    for number, one in enumerate(bodies):
+        event = deepcopy(alone)
+        event["data"] |= {"msgId": f"1482:{number}", "msgBody": text(one), "TopicType": topic_type}
+        events.append(event)
+    return {"EventList": events}
+
+
+def cloud_event(data: Any, **fields: Any) -> dict[str, Any]:
+    return {"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "paid", "data": data, **fields}
+
+
+def failures(answer: dict[str, Any]) -> list[Any]:
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

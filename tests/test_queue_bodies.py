@@ -1,0 +1,219 @@
+"""What a message may hold: an email in either form, a CloudEvent around it, an item, or a foreign payload."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import LambdaContext, body, scf_context
+from mailer.config import Config
+from mailer.errors import ConfigurationError
+from mailer.triggers.queue import handle
+from queue_events import (
+    activemq,
+    ckafka,
+    cloud_event,
+    cmq,
+    failures,
+    kafka,
+    rabbitmq,
+    sns,
+    sns_in_sqs,
+    sqs,
+    tdmq,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.ses_emulator import Emulator
+    from mailer.runtime import Runtime
+
+NATIVE = {
+    "FromEmailAddress": "Shop <noreply@mail.shop.example>",
+    "Destination": ["ann@customer.example"],
+    "Subject": "Your code",
+    "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
+}
+ORDER = {"order_id": "o-1", "buyer": {"email": "ann@customer.example", "name": "Ann"}, "paid": True}
+MAPPING = """
+[defaults]
+from = "Shop <noreply@mail.shop.example>"
+
+[queues.orders]
+match = {match}
+when = "paid"
+[queues.orders.email]
+subject = "Thank you"
+template.id = 100093
+template.data.message = "your order is paid."
+[queues.orders.map]
+to = "buyer.email"
+idempotency_key = "order_id"
+template.data.name = "buyer.name"
+
+[queues.unpaid]
+match = {match}
+when = "due"
+[queues.unpaid.email]
+subject = "Please pay"
+template.id = 100093
+template.data.message = "your order waits."
+[queues.unpaid.map]
+to = "buyer.email"
+template.data.name = "buyer.name"
+"""
+
+
+def reason(runtime: Runtime) -> Any:
+    (letter,) = runtime.ledger.dead_letters()
+    return json.loads(letter["reason"])
+
+
+@pytest.fixture
+def configured(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write mailer.toml with tables that take the messages of one origin."""
+
+    def write(match: str) -> None:
+        path = tmp_path / "mailer.toml"
+        path.write_text(MAPPING.replace("{match}", match))
+        monkeypatch.setenv("MAILER_CONFIG", str(path))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        body(),
+        NATIVE,
+        cloud_event(body()),
+        cloud_event(NATIVE),
+        cloud_event(json.dumps(body())),
+        {**cloud_event(None), "data_base64": base64.b64encode(json.dumps(body()).encode()).decode()},
+    ],
+    ids=["own", "native", "event", "event around native", "event around text", "event around base64"],
+)
+def test_every_form_of_body_becomes_the_same_email(
+    runtime: Runtime, ses: Emulator, wrapped: dict[str, Any]
+) -> None:
+    assert handle(ckafka(wrapped), scf_context()) == {"records": 1}
+    (mail,) = ses.inbox()
+    assert (mail.subject, mail.to) == ("Your code", ["ann@customer.example"])
+    assert json.loads(mail.raw["Template"]["TemplateData"]) == {"code": "1234"}
+
+
+def test_cloud_event_is_one_email_however_it_comes(runtime: Runtime, ses: Emulator) -> None:
+    event = cloud_event(body())
+    handle(sqs(event), LambdaContext())
+    handle(sqs(event, first=7), LambdaContext())  # redriven
+    handle(ckafka(event), scf_context())
+    handle(event, scf_context())
+    assert len(ses.calls()) == 1
+    handle(sqs(cloud_event(body(), id="A-2"), cloud_event(body(), source="/other")), LambdaContext())
+    assert len(ses.calls()) == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "pointers"),
+    [
+        (cloud_event(body(), specversion="0.3"), ["/specversion"]),
+        (cloud_event(body(), id="", source=7), ["/id", "/source"]),
+        (cloud_event(body(to="nobody", subject="")), ["/data/to/0", "/data/subject"]),
+        (cloud_event(None), ["/data"]),
+        (cloud_event("{not json"), ["/data"]),
+        ({**cloud_event(None), "data_base64": "!"}, ["/data"]),
+    ],
+)
+def test_bad_cloud_event_is_refused_with_pointers_into_it(
+    runtime: Runtime, ses: Emulator, event: dict[str, Any], pointers: list[str]
+) -> None:
+    handle(ckafka(event), scf_context())
+    assert [error["pointer"] for error in reason(runtime)["errors"]] == pointers
+    assert ses.calls() == []
+
+
+@pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
+def test_item_of_a_digest_is_told_from_an_email(runtime: Runtime, ses: Emulator, around: Any) -> None:
+    item = {"digest": "daily", "recipient": "a@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
+    handle(ckafka(around(item)), scf_context())
+    (error,) = reason(runtime)["errors"]
+    assert error["pointer"].endswith("/digest")
+    assert ses.calls() == []
+
+
+ORIGINS = {
+    '{ topic = "emails" }': (ckafka(ORDER), kafka({"emails-0": [ORDER]}), cmq(ORDER), tdmq(ORDER)),
+    '{ topic = "orders" }': (sns(ORDER), sns_in_sqs(ORDER)),
+    '{ queue = "emails" }': (sqs(ORDER), activemq(ORDER), rabbitmq(ORDER), cmq(ORDER)),
+    '{ queue = "emails", topic = "orders" }': (sns_in_sqs(ORDER),),
+    '{ source = "sqs" }': (sqs(ORDER),),
+    '{ source = "invoke" }': (ORDER,),
+}
+
+
+@pytest.mark.parametrize("match", ORIGINS)
+def test_foreign_payload_is_mapped_by_where_it_comes_from(configured: Any, ses: Emulator, match: str) -> None:
+    configured(match)
+    for event in ORIGINS[match]:
+        handle(event, LambdaContext())
+    (mail,) = ses.inbox()  # one order, whatever brought it
+    assert (mail.subject, mail.to) == ("Thank you", ["ann@customer.example"])
+    assert json.loads(mail.raw["Template"]["TemplateData"]) == {
+        "message": "your order is paid.",
+        "name": "Ann",
+    }
+
+
+def test_foreign_cloud_event_is_mapped_as_a_whole_by_its_source(configured: Any, ses: Emulator) -> None:
+    configured('{ source = "/shop" }')
+    handle(sqs(cloud_event(None, **ORDER)), LambdaContext())
+    assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
+
+
+def test_other_origins_are_not_mapped(configured: Any, ses: Emulator) -> None:
+    configured('{ topic = "orders" }')
+    assert failures(handle(sqs(ORDER, body()), LambdaContext())) == ["message-0"]
+    assert len(ses.inbox()) == 1
+
+
+def test_first_table_that_wants_the_payload_maps_it_and_the_rest_is_left_out(
+    configured: Any, ses: Emulator
+) -> None:
+    configured('{ queue = "emails" }')
+    unpaid = {**ORDER, "paid": False, "due": True}
+    neither = {**ORDER, "paid": False}
+    assert failures(handle(sqs(ORDER, unpaid, neither), LambdaContext())) == []
+    assert sorted(mail.subject for mail in ses.inbox()) == ["Please pay", "Thank you"]
+
+
+def test_payload_that_does_not_fit_its_mapping_is_refused_by_name(
+    configured: Any, runtime: Runtime, ses: Emulator
+) -> None:
+    configured('{ topic = "emails" }')
+    handle(ckafka({**ORDER, "buyer": {"name": "Ann"}}), scf_context())
+    (error,) = reason(runtime)["errors"]
+    assert error["pointer"] == "/to"
+    assert "buyer.email" in error["detail"]
+
+
+@pytest.mark.parametrize(
+    ("table", "setting"),
+    [
+        (5, "mailer.toml [queues]"),
+        ({"orders": 5}, "mailer.toml [queues.orders]"),
+        ({"orders": {"match": {"topic": "a"}, "to": "b"}}, "mailer.toml [queues.orders] to"),
+        ({"orders": {}}, "mailer.toml [queues.orders] match"),
+        ({"orders": {"match": {}}}, "mailer.toml [queues.orders] match"),
+        ({"orders": {"match": {"Topic": "a"}}}, "mailer.toml [queues.orders] match"),
+        ({"orders": {"match": {"topic": ""}}}, "mailer.toml [queues.orders] match"),
+        ({"orders": {"match": {"topic": "a"}, "when": "=="}}, "mailer.toml [queues.orders] when"),
+    ],
+)
+def test_wrong_table_is_named(table: Any, setting: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        Config.check({"queues": table})
+    assert error.value.setting == setting

@@ -1,0 +1,416 @@
+"""Every source of messages: recognised, read whatever its spelling, answered in its own way."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emails import LambdaContext, body, scf_context
+from local.events import sample_event
+from mailer.errors import ConfigurationError
+from mailer.ledger import Keep
+from mailer.triggers.messages import Fate, Redeliver
+from mailer.triggers.queue import SOURCES, handle
+from queue_events import (
+    activemq,
+    ckafka,
+    cloud_event,
+    cmq,
+    failures,
+    kafka,
+    rabbitmq,
+    sns,
+    sns_in_sqs,
+    sqs,
+    tdmq,
+)
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Callable
+
+    from local.ses_emulator import Emulator
+    from mailer.runtime import Runtime
+
+BATCHES: dict[str, Callable[..., dict[str, Any]]] = {
+    "sqs": sqs,
+    "kafka": lambda *bodies: kafka({"emails-0": list(bodies)}),
+    "activemq": activemq,
+    "rabbitmq": rabbitmq,
+    "ckafka": ckafka,
+    "cmq": cmq,
+    "tdmq": tdmq,
+}
+every_source = pytest.mark.parametrize("source", BATCHES)
+whole_batch = pytest.mark.parametrize("source", sorted(BATCHES.keys() - {"sqs", "kafka"}))
+
+
+def context(source: str, seconds: float = 30.0) -> Any:
+    tencent = source in {"ckafka", "cmq", "tdmq"}
+    return scf_context(seconds) if tencent else LambdaContext(seconds)
+
+
+def subjects(ses: Emulator) -> list[str]:
+    return [mail.subject for mail in ses.inbox()]
+
+
+def letters(runtime: Runtime) -> list[dict[str, Any]]:
+    return [{**letter, "reason": json.loads(letter["reason"])} for letter in runtime.ledger.dead_letters()]
+
+
+@every_source
+def test_a_batch_is_sent_once_over_five_deliveries(runtime: Runtime, ses: Emulator, source: str) -> None:
+    event = BATCHES[source](body(subject="one"), body(subject="two"))
+    for _ in range(5):
+        answer = handle(event, context(source))
+        assert answer in ({"batchItemFailures": []}, {"records": 2})
+    assert sorted(subjects(ses)) == ["one", "two"]
+    assert len(ses.calls()) == 2
+
+
+@every_source
+@pytest.mark.parametrize(
+    ("bad", "rule"),
+    [
+        (b"\xff\xfe{}", "the body is not UTF-8"),
+        ("{not json", "the body is not JSON"),
+        ("[" * 200_000, "nested deeper"),
+        ("[1]", "the body must be a JSON object"),
+        (json.dumps(body(to="nobody")), "/to"),
+        (json.dumps(body(subject="\ud800")), "/subject"),
+        (json.dumps(body(simple={"text": "x" * 9_000_000}, template=None)), "8 MB"),
+    ],
+    ids=["not UTF-8", "not JSON", "too deep", "no object", "wrong field", "half a pair", "too large"],
+)
+def test_poison_is_kept_with_its_reason_and_the_others_are_sent(
+    runtime: Runtime, ses: Emulator, source: str, bad: Any, rule: str, log: io.StringIO
+) -> None:
+    if isinstance(bad, bytes) and source in {"sqs", "ckafka", "cmq", "tdmq"}:
+        bad = bad.decode(errors="surrogateescape")  # text is all that these platforms can hold
+        rule = "the body is not JSON"
+    event = BATCHES[source](body(subject="one"), bad, body(subject="two"))
+    for _ in range(2):
+        answer = handle(event, context(source))
+    assert sorted(subjects(ses)) == ["one", "two"]
+    if source == "sqs":  # it has dead letters of its own
+        assert failures(answer) == ["message-1"]
+        assert letters(runtime) == []
+        assert "InvalidRequest" in log.getvalue()
+        return
+    assert answer in ({"records": 3}, {"batchItemFailures": []})
+    (letter,) = letters(runtime)
+    assert rule in json.dumps(letter["reason"])
+    whole = bad.encode(errors="surrogatepass") if isinstance(bad, str) else bad
+    kept = letter["body"]
+    assert (base64.b64decode(kept) if "encoding" in letter["reason"] else kept.encode()) == whole
+
+
+@every_source
+def test_email_that_ses_refuses_is_a_dead_letter(runtime: Runtime, ses: Emulator, source: str) -> None:
+    refused = body(template={"id": 999999})
+    answer = handle(BATCHES[source](refused, body(subject="good")), context(source))
+    assert subjects(ses) == ["good"]
+    if source == "sqs":
+        assert failures(answer) == ["message-0"]
+        return
+    (letter,) = letters(runtime)
+    assert letter["reason"]["code"] == "FailedOperation.InvalidTemplateID"
+    assert json.loads(letter["body"]) == refused
+
+
+@every_source
+def test_key_in_the_body_is_one_email_over_all_sources(runtime: Runtime, ses: Emulator, source: str) -> None:
+    request = body(idempotency_key="order-1")
+    handle(sqs(request), LambdaContext())
+    handle(BATCHES[source](request), context(source))
+    assert len(ses.calls()) == 1
+
+
+@whole_batch
+def test_store_that_is_down_raises_where_no_answer_can_say_so(
+    environment: dict[str, str], ses: Emulator, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
+    with pytest.raises(Redeliver, match="3 of 3"):
+        handle(BATCHES[source](body(), body(subject="Two"), "{not json"), context(source))
+    assert ses.calls() == []
+
+
+def test_wrong_setting_fails_closed_for_every_source(
+    environment: dict[str, str], ses: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILER_RATE", "fast")
+    assert failures(handle(kafka({"emails-0": [body(), body()]}), LambdaContext())) == [
+        {"partition": "emails-0", "offset": 0}
+    ]
+    for event in (rabbitmq(body()), sns(body()), body(), None):
+        with pytest.raises(ConfigurationError, match="MAILER_RATE"):
+            handle(event, LambdaContext())
+    assert ses.calls() == []
+
+
+def test_kafka_answer_names_where_each_partition_goes_on(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ses.add_fault("FailedOperation.ServiceNotAvailable", times=None, recipient="b*@customer.example")
+    event = kafka(
+        {
+            "emails-0": [body(to="a@customer.example"), body(to="b@customer.example"), body(subject="late")],
+            "emails-1": [body(subject="free")],
+            "emails-2": [body(to="b2@customer.example"), body(subject="late too")],
+        },
+        first=40,
+    )
+    assert failures(handle(event, LambdaContext(4))) == [
+        {"partition": "emails-0", "offset": 41},
+        {"partition": "emails-2", "offset": 40},
+    ]
+    assert sorted(subjects(ses)) == ["Your code", "free"]
+
+
+def test_kafka_partition_rewound_is_not_sent_again(runtime: Runtime, ses: Emulator) -> None:
+    records = [body(subject=str(number)) for number in range(6)]
+    assert failures(handle(kafka({"emails-0": records}), LambdaContext())) == []
+    assert failures(handle(kafka({"emails-0": records[2:]}, first=2), LambdaContext())) == []
+    assert failures(handle(kafka({"emails-0": records}), LambdaContext())) == []
+    assert subjects(ses) == [str(number) for number in range(6)]
+
+
+def test_clusters_with_one_topic_name_are_told_apart(runtime: Runtime, ses: Emulator) -> None:
+    one, two = kafka({"emails-0": [body(subject="one")]}), kafka({"emails-0": [body(subject="two")]})
+    two["eventSourceArn"] += "-other"
+    handle(one, LambdaContext())
+    handle(two, LambdaContext())
+    assert subjects(ses) == ["one", "two"]
+
+
+def test_notification_is_one_email_directly_and_inside_sqs(runtime: Runtime, ses: Emulator) -> None:
+    direct = sns(body())
+    identity = direct["Records"][0]["Sns"]["MessageId"]
+    for _ in range(2):
+        assert handle(direct, LambdaContext()) == {"records": 1}
+    assert failures(handle(sns_in_sqs(body(), identity), LambdaContext())) == []
+    assert len(ses.calls()) == 1
+
+
+def test_notification_redriven_under_a_new_message_id_is_not_sent_again(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    event = sns_in_sqs(body())
+    handle(event, LambdaContext())
+    event["Records"][0]["messageId"] = "redriven"
+    assert failures(handle(event, LambdaContext())) == []
+    assert len(ses.calls()) == 1
+
+
+def test_message_redriven_from_the_dead_letter_queue_is_not_sent_again(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    request = body(idempotency_key="order-1")
+    handle(sqs(request), LambdaContext())
+    assert failures(handle(sqs(request, first=7), LambdaContext())) == []
+    assert len(ses.calls()) == 1
+
+
+def test_notification_that_only_looks_enveloped_is_read_as_it_is(runtime: Runtime, ses: Emulator) -> None:
+    request = body(subject="Notification")
+    assert failures(handle(sqs(request, "Notification", {"Type": "Notification"}), LambdaContext())) == [
+        "message-1",
+        "message-2",
+    ]
+    assert subjects(ses) == ["Notification"]
+
+
+def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, ses: Emulator) -> None:
+    keyed = body(idempotency_key="order-1")
+    event = rabbitmq(body(), keyed, identified=False)
+    for _ in range(2):
+        assert handle(event, LambdaContext()) == {"records": 2}
+    (letter,) = letters(runtime)
+    assert letter["reason"]["errors"][0]["pointer"] == "/idempotency_key"
+    assert len(ses.calls()) == 1
+
+
+@pytest.mark.parametrize(
+    ("rename", "name"),
+    [("physicalName", "physicalname"), ("physicalName", "nothing")],
+)
+def test_queue_of_activemq_is_read_in_either_spelling(
+    runtime: Runtime, ses: Emulator, rename: str, name: str
+) -> None:
+    event = activemq(body())
+    destination = event["messages"][0]["destination"]
+    destination[name] = destination.pop(rename)
+    assert handle(event, LambdaContext()) == {"records": 1}
+    assert len(ses.inbox()) == 1
+
+
+def test_number_and_its_text_are_one_identity(runtime: Runtime, ses: Emulator) -> None:
+    event = ckafka(body())
+    handle(event, scf_context())
+    record = event["Records"][0]["Ckafka"]
+    record |= {"partition": "1", "offset": "0"}
+    handle(event, scf_context())
+    event = kafka({"emails-0": [body(subject="Two")]})
+    handle(event, LambdaContext())
+    event["records"]["emails-0"][0]["offset"] = "0"
+    handle(event, LambdaContext())
+    assert len(ses.calls()) == 2
+
+
+def test_tdmq_event_alone_and_in_a_list_is_one_email(runtime: Runtime, ses: Emulator) -> None:
+    batch = tdmq(body())
+    handle(batch, scf_context())
+    (alone,) = batch["EventList"]
+    alone["specversion"] = "0"  # as an older page of the platform shows it
+    alone["data"]["partition"] = alone["data"].pop("partitions")
+    handle(alone, scf_context())
+    assert len(ses.calls()) == 1
+
+
+def test_tdmq_message_without_an_id_is_named_by_its_event(runtime: Runtime, ses: Emulator) -> None:
+    event = tdmq(body())
+    del event["EventList"][0]["data"]["msgId"]
+    for _ in range(2):
+        handle(event, scf_context())
+    assert len(ses.calls()) == 1
+
+
+def test_event_bus_brings_any_cloud_event(runtime: Runtime, ses: Emulator) -> None:
+    for _ in range(2):
+        assert handle(cloud_event(body()), scf_context()) == {"records": 1}
+    assert handle({"EventList": [cloud_event(body(), id="A-2"), 1]}, scf_context()) == {"records": 2}
+    assert handle({"specversion": "1.0", "EventList": 1}, scf_context()) == {"records": 1}
+    assert len(ses.calls()) == 2
+    assert len(letters(runtime)) == 2
+
+
+@pytest.mark.parametrize("ctx", [LambdaContext(), scf_context()], ids=["lambda", "scf"])
+def test_direct_invocation_answers_the_receipt(runtime: Runtime, ses: Emulator, ctx: Any) -> None:
+    first, again = handle(body(), ctx), handle(body(), ctx)  # an asynchronous one comes under the same id
+    (mail,) = ses.inbox()
+    assert first == {
+        "id": again["id"],
+        "state": "accepted",
+        "message_id": mail.message_id,
+        "request_id": first["request_id"],
+        "replayed": False,
+    }
+    assert again["replayed"]
+
+
+def test_native_body_is_a_direct_invocation_too(runtime: Runtime, ses: Emulator) -> None:
+    native = sample_event("tencent/queue-invoke-native.json").payload
+    assert handle(native, scf_context())["state"] == "accepted"
+
+
+def test_direct_invocation_that_is_refused_says_why_and_is_kept(runtime: Runtime, ses: Emulator) -> None:
+    answer = handle(body(to="nobody"), LambdaContext())
+    assert answer["code"] == "InvalidRequest"
+    assert answer["errors"][0]["pointer"] == "/to/0"
+    (letter,) = letters(runtime)
+    assert json.loads(letter["body"])["to"] == "nobody"
+
+
+def test_direct_invocation_raises_only_where_nothing_keeps_it(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert handle(body(idempotency_key="late"), LambdaContext(0.1))["state"] == "deferred"
+    monkeypatch.setattr(runtime.ledger, "_room", 0)
+    with pytest.raises(Redeliver, match="NoRoom"):
+        handle(body(idempotency_key="no room"), LambdaContext(0.1))
+    assert ses.calls() == []
+
+
+@pytest.mark.parametrize("source", ["cmq", "tdmq"])
+def test_pushed_messages_that_cannot_go_now_are_kept(runtime: Runtime, ses: Emulator, source: str) -> None:
+    assert handle(BATCHES[source](body(), body(subject="Two")), scf_context(0.1)) == {"records": 2}
+    assert len(runtime.ledger.store.client.zrange(runtime.ledger.store.key("due"), 0, -1)) == 2
+
+
+@every_source
+def test_defect_met_by_one_message_holds_up_no_other(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, log: io.StringIO, source: str
+) -> None:
+    original = runtime.ledger.admit
+
+    def defective(entry: Any, **options: Any) -> Any:
+        if entry.request.subject == "one":
+            raise ZeroDivisionError
+        return original(entry, **options)
+
+    monkeypatch.setattr(runtime.ledger, "admit", defective)
+    answer = handle(BATCHES[source](body(subject="one"), body(subject="two")), context(source))
+    assert subjects(ses) == ["two"]
+    assert "ZeroDivisionError" in log.getvalue()
+    if source == "sqs":
+        assert failures(answer) == ["message-0"]
+    else:
+        assert letters(runtime)[0]["reason"] == {"code": "InternalError"}
+
+
+def test_what_has_no_source_is_kept_whole(runtime: Runtime, ses: Emulator) -> None:
+    event = {"detail-type": "Order", "detail": {"id": 1}}
+    assert handle(event, LambdaContext())["code"] == "UnknownEvent"
+    (letter,) = letters(runtime)
+    assert json.loads(letter["body"]) == event
+
+
+def test_every_source_has_a_fate_for_every_outcome() -> None:
+    for source in SOURCES:
+        assert all(isinstance(fate, Fate) for fate in source.fates.values())
+        assert source.keep is not Keep.NOTHING
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=6,
+)
+SAMPLES = [
+    f"{cloud}/queue-{name}.json"
+    for cloud, names in {
+        "aws": ("sqs-fifo", "sqs-sns", "sns", "kafka-msk", "activemq", "rabbitmq", "invoke"),
+        "tencent": ("ckafka", "cmq", "tdmq", "tdmq-list", "eventbridge", "invoke-native"),
+    }.items()
+    for name in names
+]
+
+
+@st.composite
+def malformed(draw: st.DrawFn) -> Any:
+    """A sample event with some of its values, anywhere, replaced or gone."""
+    event = sample_event(draw(st.sampled_from(SAMPLES))).payload
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = event
+        while isinstance(place, (dict, list)) and place:
+            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if draw(st.booleans()) or not isinstance(place[key], (dict, list)):
+                if draw(st.booleans()):
+                    place[key] = draw(JSON)
+                else:
+                    del place[key]
+                break
+            place = place[key]
+    return event
+
+
+@pytest.fixture
+def swift(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, ses: Emulator) -> Runtime:
+    """A runtime whose SES refuses all at once: what is malformed matters here, not what is sent."""
+    monkeypatch.setattr(runtime.ledger, "_rate", math.inf)
+    ses.add_fault("FailedOperation.WrongContentJson", times=None)
+    return runtime
+
+
+@given(event=malformed() | JSON)
+def test_no_event_makes_the_handler_raise_what_it_should_not(swift: Runtime, event: Any) -> None:
+    with suppress(Redeliver):
+        assert json.loads(json.dumps(handle(event, LambdaContext(5)))) is not None
