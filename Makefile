@@ -15,7 +15,7 @@ OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy lock docs fuzz clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak fuzz lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
@@ -40,7 +40,7 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 --ignore tests/deploy -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy -p no:cacheprovider
 endif
 
 build: setup ## Build the layer and function zips, with a report of their sizes
@@ -77,6 +77,9 @@ lock: setup ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
 		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
 	$(NPM) update --package-lock-only
+
+soak: setup ## Thousands of emails through every trigger while everything fails (some minutes)
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python tests/soak.py
 
 docs: setup ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate

@@ -98,7 +98,7 @@ def test_inbox_is_summed_up_with_each_recipient_once(demo: subprocess.CompletedP
 
 def test_functions_log_json_without_an_address(demo: subprocess.CompletedProcess[str], logs: Path) -> None:
     text = "".join(path.read_text() for path in logs.glob("*.log"))
-    assert all(json.loads(line)["service"] == "mailer" for line in text.splitlines())
+    assert all(json.loads(line)["service"].startswith("mailer") for line in text.splitlines())
     assert "accepted" in text
     assert not re.search(r"@(customer|fault)\.example", text)
 
@@ -123,6 +123,7 @@ def test_in_a_terminal_the_inbox_stays_open_until_enter(tmp_path: Path) -> None:
             stdout=terminal,
             stderr=terminal,
         ) as process:
+            os.close(terminal)
             url = next(filter(None, (re.search(r"Look at the inbox: (\S+)", line) for line in lines(here))))
             with urllib.request.urlopen(url[1]) as page:  # noqa: S310 - the demo prints an http URL
                 assert page.status == 200
@@ -130,13 +131,15 @@ def test_in_a_terminal_the_inbox_stays_open_until_enter(tmp_path: Path) -> None:
             assert process.wait() == 0
     finally:
         os.close(here)
-        os.close(terminal)
 
 
 def lines(terminal: int) -> Iterator[str]:
-    """Yield the lines of a terminal as they come; a terminal whose program has ended has none."""
+    """Yield the lines of a terminal as they come, until its program has ended."""
     text = ""
     while True:
-        text += os.read(terminal, 4096).decode()
+        try:
+            text += os.read(terminal, 4096).decode()
+        except OSError:  # nobody holds the other side any more
+            return
         *whole, text = text.split("\n")
         yield from whole

@@ -13,7 +13,7 @@ from emails import LambdaContext, email
 from mailer import delivery, reconcile
 from mailer.deadline import Deadline
 from mailer.delivery import deliver
-from mailer.http_api.emails import get_email
+from mailer.http_api.emails import describe
 from mailer.ledger import Entry
 from mailer.ledger.doubts import Decision, DoubtLedger
 from mailer.record import State
@@ -138,7 +138,7 @@ def test_held_email_that_shows_up_late_is_accepted(runtime: Runtime, ses: Emulat
 def test_what_was_decided_is_in_the_answer_of_the_http_api(runtime: Runtime, ses: Emulator) -> None:
     outcome = in_doubt(ses, accepted=True)
     sweep(runtime)
-    body = json.loads(str(get_email(outcome.id, runtime).body))
+    body = describe(record_of(runtime, outcome), [])
     assert body["state"] == "accepted"
     assert body["history"][-1]["evidence"] == "status-query"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aws_stack import Aws
+from background import free_port, running
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from local.world import API_KEY, ROLE
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
+MINISTACK = ROOT / ".venv-deploy/bin/ministack"
+VERSION = next((ROOT / ".venv-deploy").glob("lib/python3.*")).name.removeprefix("python")
 LINKED = ("build", "node_modules", "package.json", ".venv")
 COPIED = ("serverless.yml", "serverless.tencent.yml")  # osls takes no link for a configuration
 SECRETS = ("AWS_", "TENCENTCLOUD_", "MAILER_", "OSLS_", "SLS_")
@@ -103,3 +109,65 @@ def osls(
         )
 
     return run
+
+
+@pytest.fixture
+def aws(tmp_path: Path, bare_environment: dict[str, str]) -> Iterator[Aws]:
+    port = free_port()
+    environment = {
+        **bare_environment,
+        "TMPDIR": str(tmp_path),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+    }
+    log = tmp_path / "ministack.log"
+    with running([str(MINISTACK)], cwd=tmp_path, environment=environment, port=port, log=log):
+        yield Aws(port)
+
+
+@pytest.fixture
+def run(
+    osls: Callable[..., subprocess.CompletedProcess[str]], aws: Aws, ses: Emulator, settings: dict[str, str]
+) -> Callable[..., str]:
+    """Runs osls against the emulator; returns what it printed."""
+
+    def run(*arguments: str) -> str:
+        parameters = {
+            "python": VERSION,
+            "arch": {"x86_64": "x86_64", "aarch64": "arm64"}[os.uname().machine],
+            "sesEndpoint": ses.endpoint,
+            "account": settings["MAILER_ACCOUNT"],
+            "config": "mailer.toml",
+            "maxReceives": "1",
+            "visibility": "2",
+        }
+        given = [argument for pair in parameters.items() for argument in ("--param", "=".join(pair))]
+        done = osls(
+            *arguments,
+            *given,
+            AWS_ENDPOINT_URL=f"http://127.0.0.1:{aws.port}",
+            AWS_ACCESS_KEY_ID="test",
+            AWS_SECRET_ACCESS_KEY="test",
+            SLS_AWS_MONITORING_FREQUENCY="200",
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def deployed(aws: Aws, run: Callable[..., str], settings: dict[str, str]) -> Aws:
+    """The stack, with its secret in Secrets Manager as on AWS."""
+    secret = {
+        "secret_id": SECRET_ID,
+        "secret_key": SECRET_KEY,
+        "store_url": settings["MAILER_STORE_URL"],
+        "api_keys": settings["MAILER_API_KEYS"],
+        "callback_token": "unguessable",
+    }
+    aws.call("secretsmanager.CreateSecret", {"Name": "mailer/dev", "SecretString": json.dumps(secret)})
+    run("deploy")
+    printed = run("info", "--verbose")
+    aws.outputs = dict(re.findall(r"^  (\w+): (\S+)$", printed, re.MULTILINE))
+    return aws

@@ -129,6 +129,17 @@ def test_template_is_rendered_offline_and_cfn_lint_finds_nothing(
         assert granted <= ALLOWED[role].keys(), f"{role} may do more than is explained"
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_source_of_batches_reads_which_messages_must_come_again(
+    render: Callable[[str], Path], variant: str
+) -> None:
+    resources = json.loads(render(variant).read_text())["Resources"]
+    sources = of_type(resources, "AWS::Lambda::EventSourceMapping")
+    for name, source in sources.items():
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
+    assert all("ProvisionedPollerConfig" in source for source in sources.values() if "Topics" in source)
+
+
 def test_every_explained_action_is_granted_somewhere(render: Callable[[str], Path]) -> None:
     granted: dict[str, set[str]] = {}
     for variant in VARIANTS:

@@ -5,7 +5,9 @@ Namespace `Mailer`, by service, by service and trigger, and refusals by code as 
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from .actions import Action
@@ -58,4 +60,6 @@ def count(trigger: str, outcome: Outcome) -> None:
     metrics.add_dimensions(service=metrics.service, trigger=trigger)
     if outcome.state is State.REFUSED and outcome.code:
         metrics.add_dimensions(service=metrics.service, trigger=trigger, code=outcome.code)
-    metrics.flush_metrics()
+    # One write for the whole line: the emails of a batch end in several threads.
+    sys.stdout.write(json.dumps(metrics.serialize_metric_set(), separators=(",", ":")) + "\n")
+    sys.stdout.flush()

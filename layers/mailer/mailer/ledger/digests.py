@@ -72,7 +72,10 @@ class DigestLedger:
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
         """Keep the items for the next digest; False stands for one whose item_id was there already."""
         with self._store.reaching():
-            return [bool(self._add_one(digest, item)) for item in items]
+            pipeline = self._store.client.pipeline(transaction=False)
+            for item in items:
+                self._add_one(digest, item, pipeline)
+            return [bool(new) for new in pipeline.execute()]
 
     def page(self, digest: str, after: str, most: int, sender_domain: str = "") -> list[Waiting]:
         """Return up to `most` recipients whose key comes after `after`, in the order of their keys.
@@ -159,7 +162,7 @@ class DigestLedger:
             self._store.client.zrem(self._key(digest, "runs"), tick)
             self._store.client.hdel(self._key(digest, "cursors"), tick)
 
-    def _add_one(self, digest: DigestConfig, item: Item) -> int:
+    def _add_one(self, digest: DigestConfig, item: Item, pipeline: Any) -> None:
         recipient = address_hash(item.recipient)
         given = {
             "item_id": item.item_id,
@@ -179,7 +182,7 @@ class DigestLedger:
             self._key(digest.name, "recipients"),
             *(self._key(digest.name, name, recipient) for name in names),
         ]
-        return int(self._add(keys=keys, args=[json.dumps(given)]))
+        self._add(keys=keys, args=[json.dumps(given)], client=pipeline)
 
     def _keys(self, digest: str, recipient: str) -> list[str]:
         names = ("items", "frozen", "recipient")

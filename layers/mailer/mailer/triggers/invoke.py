@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailer.identity import fresh_key
 from mailer.ledger import Keep
 
 from .fields import identity, table
@@ -46,5 +47,7 @@ def handle_invocation(
 
 
 def request_id(context: Any) -> Any:
-    """Return the invocation's id from the context of Lambda (an object) or SCF (a dict)."""
-    return context.get("request_id") if isinstance(context, dict) else context.aws_request_id
+    """Return the invocation's id from the context of Lambda (an object) or SCF (a dict), else a fresh one."""
+    if isinstance(context, dict):
+        return context.get("request_id") or fresh_key()
+    return getattr(context, "aws_request_id", None) or fresh_key()

@@ -1,0 +1,50 @@
+"""A worker process of the queue function: reads one event a line, answers one line each.
+
+python queue_worker.py [POINT COUNT]: with a point, it dies there at the COUNT-th time that it gets there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from itertools import count
+from typing import Any
+
+from emails import LambdaContext
+from mailer.runtime import Runtime
+from mailer.triggers.queue import handle
+
+OWNERS = {"admit": "ledger", "call": "ses", "settle": "ledger", "bury": "ledger"}
+POINTS = tuple(f"{when}_{step}" for step in OWNERS for when in ("before", "after"))
+
+
+def die_at(point: str, time: int) -> None:
+    """Let this process die the `time`-th time that it is before or after a step of the road."""
+    when, _, step = point.partition("_")
+    owner = getattr(Runtime.current(), OWNERS[step])
+    original, times = getattr(owner, step), count(1)
+
+    def dying(*args: Any, **options: Any) -> Any:
+        here = next(times) == time
+        if here and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **options)
+        if here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, step, dying)
+
+
+def main(point: str = "", time: str = "1") -> None:
+    if point:
+        die_at(point, int(time))
+    for line in sys.stdin:
+        sys.stderr.write(json.dumps(handle(json.loads(line), LambdaContext())) + "\n")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,144 @@
+"""Real worker processes on one queue: their pace together, their deaths, and batches that come twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emails import LambdaContext, body
+from mailer.identity import email_id
+from mailer.record import State
+from mailer.triggers.queue import handle
+from queue_events import failures, kafka, sqs
+from queue_worker import POINTS
+
+if TYPE_CHECKING:
+    from local.ses_emulator import Emulator
+    from mailer.runtime import Runtime
+
+WORKER = Path(__file__).with_name("queue_worker.py")
+Json = dict[str, Any]
+
+
+class Worker:
+    """One process that answers events; its log goes nowhere."""
+
+    def __init__(self, *arguments: str) -> None:
+        paths = os.pathsep.join([str(WORKER.parent), str(WORKER.parents[1] / "layers" / "mailer")])
+        self.process = subprocess.Popen(
+            [sys.executable, str(WORKER), *arguments],
+            env={**os.environ, "PYTHONPATH": paths},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def answer(self, event: Json) -> Json | None:
+        """Return what the process answers, or None where it dies instead."""
+        assert self.process.stdin
+        assert self.process.stderr
+        print(json.dumps(event), file=self.process.stdin, flush=True)
+        line = self.process.stderr.readline()
+        return json.loads(line) if line else None
+
+    def drain(self, batches: list[Json]) -> None:
+        """Answer all batches, each until nothing of it comes back, as a queue would deliver them."""
+        for batch in batches:
+            left = batch["Records"]
+            while left:
+                answer = self.answer({"Records": left})
+                assert answer is not None
+                returned = set(failures(answer))
+                left = [record for record in left if record["messageId"] in returned]
+
+    def end(self) -> int:
+        """Return the exit status, once nothing more is to be read."""
+        assert self.process.stdin
+        assert self.process.stderr
+        self.process.stdin.close()
+        self.process.stderr.close()
+        return self.process.wait()
+
+
+def emails(count: int) -> list[Json]:
+    return [body(to=f"r{number}@customer.example", subject=str(number)) for number in range(count)]
+
+
+@pytest.mark.once
+def test_eight_workers_share_the_pace_and_lose_nothing(runtime: Runtime, ses: Emulator) -> None:
+    messages = emails(400)
+    batches = [sqs(*messages[first : first + 10], first=first) for first in range(0, 400, 10)]
+    workers = [Worker() for _ in range(8)]
+    threads = [Thread(target=worker.drain, args=(batches[place::8],)) for place, worker in enumerate(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [worker.end() for worker in workers] == [0] * 8
+    stats = ses.stats()
+    assert stats["outcomes"] == {"accepted": 400}
+    assert stats["rate"]["refused"] == 0
+    assert stats["rate"]["busiest_second"] <= 20
+    assert sorted(stats["acceptances"].values()) == [1] * 400
+
+
+def test_two_consumers_of_one_batch_send_each_email_once(runtime: Runtime, ses: Emulator) -> None:
+    batch = sqs(*emails(20))
+    workers = [Worker(), Worker()]
+    threads = [Thread(target=worker.drain, args=([batch],)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [worker.end() for worker in workers] == [0, 0]
+    assert ses.stats()["outcomes"] == {"accepted": 20}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
+    runtime: Runtime, ses: Emulator, point: str
+) -> None:
+    """The worker dies at the second email of a partition of four, the third of which is poison."""
+    bodies = [*emails(2), "{not json", body(to="last@customer.example")]
+    batch = kafka({"emails-0": bodies})
+    worker = Worker(point, "1" if point.endswith("bury") else "2")
+    assert worker.answer(batch) is None
+    assert worker.end() == -signal.SIGKILL
+
+    killed = record(runtime, batch, 1)
+    if killed and killed.state is State.SENDING:
+        # As far as anyone can know it is under way, and what is behind it in the partition waits for it.
+        assert failures(handle(batch, LambdaContext())) == [{"partition": "emails-0", "offset": 1}]
+        lapse(runtime, batch, 1)
+    for _ in range(2):
+        assert failures(handle(batch, LambdaContext())) == []
+    states = [kept.state for number in (0, 1, 3) if (kept := record(runtime, batch, number))]
+    unknown = point in {"after_admit", "before_call", "after_call", "before_settle"}
+    assert states == [State.ACCEPTED, State.UNKNOWN if unknown else State.ACCEPTED, State.ACCEPTED]
+    assert ses.stats()["duplicates"] == 0
+    assert len(ses.inbox()) == (2 if point in {"after_admit", "before_call"} else 3)
+    (letter,) = runtime.ledger.dead_letters()
+    assert letter["body"] == "{not json"
+
+
+def identity(runtime: Runtime, batch: Json, offset: int) -> str:
+    return email_id(runtime.settings.account, f"kafka:{batch['eventSourceArn']}:emails-0:{offset}")
+
+
+def record(runtime: Runtime, batch: Json, offset: int) -> Any:
+    return runtime.ledger.look(identity(runtime, batch, offset))
+
+
+def lapse(runtime: Runtime, batch: Json, offset: int) -> None:
+    """Let the lease of the dead worker be over."""
+    store = runtime.ledger.store
+    store.client.hset(store.key("email", identity(runtime, batch, offset)), "lease_until", 1)
