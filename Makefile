@@ -15,7 +15,7 @@ OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak fuzz lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
@@ -81,8 +81,11 @@ lock: setup ## Resolve the dependencies anew
 soak: setup ## Thousands of emails through every trigger while everything fails (some minutes)
 	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python tests/soak.py
 
-docs: setup ## Generate docs/errors.md from the error table
+docs: setup ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate
+
+fuzz: setup ## The HTTP API against its own document, with many more requests than `make test` sends
+	MAILER_FUZZ_EXAMPLES=100 .venv/bin/pytest -n 2 tests/test_openapi.py
 
 clean:
 	rm -rf .venv .venv-* node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,10 +1,12 @@
-"""Write `docs/errors.md` from the error table: `python -m docs.generate`."""
+"""Write what is made of the code, errors.md and the OpenAPI document: `python -m docs.generate`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docs.openapi.document import DOCUMENT, PAGE, SERVED, document_text, served_text
+from docs.openapi.page import page
 from mailer.actions import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
 
 if TYPE_CHECKING:
@@ -86,5 +88,16 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
     return [f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows)]
 
 
+def generated() -> dict[Path, str]:
+    """Return every file that is made of the code, with its text."""
+    return {
+        ERRORS: errors_page(),
+        DOCUMENT: document_text(),
+        SERVED: served_text(),
+        PAGE: page(),
+    }
+
+
 if __name__ == "__main__":
-    ERRORS.write_text(errors_page(), encoding="utf-8")
+    for path, text in generated().items():
+        path.write_text(text, encoding="utf-8")

@@ -39,6 +39,7 @@ EMAIL = {
 }
 # What the sample events do, where that is not simply status 200 and an accepted email.
 EXPECTED = {
+    "aws/http-batch.json": ("200", ["accepted", "accepted"]),
     "aws/queue-activemq.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-invoke.json": ("accepted", ["accepted"]),
     "aws/queue-kafka-msk.json": ("4 done", ["-", "accepted", "accepted", "accepted"]),
@@ -51,6 +52,8 @@ EXPECTED = {
     "aws/schedule-digest-eventbridge.json": ("digest: nothing due", ["-"]),
     "aws/schedule-eventbridge.json": ("sweep: nothing due", ["-"]),
     "tencent/http-function-url-get-health.json": ("200", ["-"]),
+    "tencent/http-function-url-get-openapi.json": ("200", ["-"]),
+    "tencent/http-ses-events.json": ("200", ["-", "-"]),
     "tencent/queue-ckafka.json": ("3 done", ["accepted", "accepted", "refused"]),
     "tencent/queue-cmq.json": ("2 done", ["accepted", "accepted"]),
     "tencent/queue-eventbridge.json": ("1 done", ["accepted"]),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .platform import LambdaFunction, ScfFunction
 from .platform.tencent import RoleKey
 from .ses_emulator import SECRET_ID, SECRET_KEY, Emulator
+from .signing import CALLBACK_TOKEN, WEBHOOK_SECRETS, signed_now
 from .store import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 CONFIG = Path(__file__).parents[1] / "mailer.toml"
 API_KEY = "demo-key"
+CONFIG = Path(__file__).parents[1] / "mailer.toml"
 ROLE = RoleKey("AKIDrole", "role-secret-key", "role-token")
 TIMEOUTS = {"http": 29.0, "queue": 60.0, "schedule": 60.0}
 
@@ -49,6 +51,9 @@ class LocalWorld:
                 "MAILER_SES_ENDPOINT": self.ses.endpoint,
                 "MAILER_CONFIG": str(CONFIG),
                 "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+                "MAILER_CONFIG": str(CONFIG),
+                "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
+                **WEBHOOK_SECRETS,
             }
             key = {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
             for name, timeout in TIMEOUTS.items():
@@ -75,7 +80,7 @@ class LocalWorld:
         """Invoke a function and return how that ended, with the JSON lines that it logged meanwhile."""
         function = self.functions[cloud, name]
         before = function.log.stat().st_size
-        invocation = function.invoke(event)
+        invocation = function.invoke(signed_now(event))
         with function.log.open("rb") as log:
             log.seek(before)
             lines = [json.loads(line) for line in log if line.startswith(b"{")]

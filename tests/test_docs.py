@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from docs.generate import ERRORS, delay_text, errors_page
+from docs.generate import delay_text, errors_page, generated
 from mailer.actions import OTHER_ACTIONS, TABLE, Action
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def test_the_page_about_errors_is_current() -> None:
-    assert ERRORS.read_text(encoding="utf-8") == errors_page(), "run `make docs`"
+
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_what_is_made_of_the_code_is_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generated()[path], "run `make docs`"
 
 
 def test_the_page_has_one_line_for_each_code() -> None:

@@ -28,7 +28,12 @@ PAGE = "https://shop.example"
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
-    [("GET", "/emails", "POST"), ("DELETE", "/emails/x", "GET"), ("POST", "/health", "GET")],
+    [
+        ("GET", "/emails", "POST"),
+        ("DELETE", "/emails/x", "GET"),
+        ("GET", "/emails/batch", "POST"),
+        ("POST", "/health", "GET"),
+    ],
 )
 def test_another_method_is_405_with_what_is_allowed(
     runtime: Runtime, shape: Shape, method: str, path: str, allow: str

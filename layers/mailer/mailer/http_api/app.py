@@ -62,12 +62,11 @@ for _route in ROUTES:
 def _no_route(_error: Exception) -> Response[str]:
     request: HttpRequest = app.context["request"]
     methods = allowed_methods(request.path)
+    if methods and is_preflight(request) and "Access-Control-Allow-Methods" in cors_headers(request, methods):
+        return Response(204, None, "")
     if not methods or request.method in methods:  # the resolver takes fewer characters in a path's part
         return problem(404, "NotFound", "there is no such path")
-    if is_preflight(request) and "Access-Control-Allow-Methods" in cors_headers(request, methods):
-        return Response(204, None, "")
-    allow = ", ".join(methods)
-    return problem(405, "MethodNotAllowed", f"this path has {allow}", headers={"Allow": allow})
+    return _not_allowed(methods)
 
 
 @app.exception_handler(MailerError)  # type: ignore[untyped-decorator]
@@ -78,6 +77,9 @@ def _refuse(error: MailerError) -> Response[str]:
 
 def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
     """Return the answer to a request that its route need not see."""
+    methods = allowed_methods(request.path)
+    if route.method not in methods:
+        return _not_allowed(methods)
     if len(request.headers) > MAX_HEADERS:
         return problem(431, "TooManyHeaders", f"a request has at most {MAX_HEADERS} headers")
     if len(request.body) > MAX_BODY_BYTES:
@@ -95,6 +97,11 @@ def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
     if route.json and not _is_json(request.headers.get("content-type", "application/json")):
         return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
     return None
+
+
+def _not_allowed(methods: list[str]) -> Response[str]:
+    allow = ", ".join(methods)
+    return problem(405, "MethodNotAllowed", f"this path has {allow}", headers={"Allow": allow})
 
 
 def _is_json(content_type: str) -> bool:

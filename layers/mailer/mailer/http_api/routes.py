@@ -48,9 +48,15 @@ ROUTES = (
     Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
     Route("POST", "/ses/events/<token>", "callbacks:post_events"),
     Route("GET", "/health", "health:get_health"),
+    Route("GET", "/openapi.json", "pages:get_openapi"),
+    Route("GET", "/docs", "pages:get_docs"),
 )
 
 
 def allowed_methods(path: str) -> list[str]:
-    """Return the methods that `path` has routes for, in order; none means that there is no such path."""
-    return sorted({route.method for route in ROUTES if route.matches(path)})
+    """Return the methods of `path`, in order; none means that there is no such path.
+
+    A path of its own goes before one with parts: `/emails/batch` is no email.
+    """
+    exact = [route for route in ROUTES if route.path == path]
+    return sorted({route.method for route in exact or ROUTES if route.matches(path)})

@@ -1,0 +1,87 @@
+"""The document as a whole, and the files that it is written to."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mailer.limits import MAX_KEY_CHARACTERS
+
+from .operations import OPERATIONS, operation_object
+from .schemas import SCHEMAS
+
+ROOT = Path(__file__).parents[2]
+STATIC = ROOT / "layers/mailer/mailer/http_api/static"
+DOCUMENT = ROOT / "docs/openapi.json"
+SERVED = STATIC / "openapi.json"
+PAGE = STATIC / "docs.html"
+
+_QUOTABLE = r'[!#-\[\]-~]|\\["\\]'
+_KEY = rf'^(?:[!#-~](?:[ -~]*[!-~])?|"(?:{_QUOTABLE})(?:(?: |{_QUOTABLE})*(?:{_QUOTABLE}))?")$'
+_SECURITY = {
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "a key whose SHA-256 is in MAILER_API_KEYS",
+    },
+    "standardWebhooks": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks: webhook-id, webhook-timestamp and webhook-signature, or svix-*",
+    },
+    "gitHub": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
+    "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
+    "webhookToken": {"type": "apiKey", "in": "header", "name": "X-Webhook-Token"},
+}
+
+
+def openapi() -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the HTTP API."""
+    paths: dict[str, dict[str, Any]] = {}
+    for (method, path), operation in OPERATIONS.items():
+        paths.setdefault(path, {})[method.lower()] = operation_object(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Mailer",
+            "version": _version(),
+            "description": "Email through Tencent Cloud SES: none lost, none sent twice.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": SCHEMAS,
+            "parameters": {
+                "Idempotency-Key": {
+                    "name": "Idempotency-Key",
+                    "in": "header",
+                    "required": False,
+                    "description": "names the request, plain or quoted (IETF Idempotency-Key draft); "
+                    "kept for 30 days after the email's end",
+                    "schema": {"type": "string", "maxLength": MAX_KEY_CHARACTERS, "pattern": _KEY},
+                    "example": "order-1001",
+                }
+            },
+            "securitySchemes": _SECURITY,
+        },
+    }
+
+
+def document_text() -> str:
+    """Return the document as it is checked in."""
+    return json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def served_text() -> str:
+    """Return the document as it is served: without spaces."""
+    return json.dumps(openapi(), separators=(",", ":"))
+
+
+def _version() -> str:
+    found = re.search(
+        r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return found[1] if found else ""

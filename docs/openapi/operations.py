@@ -1,0 +1,289 @@
+"""The operations, one for each line of the route table: what it takes, and everything it may answer."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from mailer.http_api.problems import TITLES
+
+from .schemas import ref
+
+EMAIL = {
+    "from": "Shop <noreply@mail.shop.example>",
+    "to": "ann@customer.example",
+    "subject": "Your code",
+    "template": {"id": 100091, "data": {"code": "1234"}},
+}
+NATIVE = {
+    "FromEmailAddress": "Shop <noreply@mail.shop.example>",
+    "Destination": ["ann@customer.example"],
+    "Subject": "Your code",
+    "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
+}
+ID = "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"
+RECEIPT = {
+    "id": ID,
+    "state": "accepted",
+    "message_id": "qcloudses-30-1250000000-date-20260501090000-8U4EdxSTT9Bx",
+    "request_id": "b169f8be-176e-4bd7-8783-e035e449410d",
+    "replayed": False,
+}
+KEPT = {**RECEIPT, "state": "unknown", "message_id": None, "request_id": None}
+PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
+    401: (
+        "no proof of who sends this, or a wrong one",
+        {"code": "Unauthorized", "detail": "a valid key is needed"},
+    ),
+    404: ("there is none", {"code": "NotFound", "detail": "no email has this id"}),
+    409: (
+        "an email under this key is being sent right now",
+        {
+            "code": "in_flight",
+            "detail": "this email is being sent right now",
+            "retryable": True,
+            "retry_after": 5,
+        },
+    ),
+    413: ("the body is over 6 MB", {"code": "BodyTooLarge", "detail": "a body has at most 6291456 bytes"}),
+    415: (
+        "the body is not declared to be JSON",
+        {"code": "UnsupportedMediaType", "detail": "the body must be JSON"},
+    ),
+    422: (
+        "the input breaks rules, the recipient must not be mailed, or the key belongs to another request",
+        {
+            "code": "InvalidRequest",
+            "detail": "/to: is required",
+            "errors": [{"pointer": "/to", "detail": "is required"}],
+        },
+    ),
+    431: ("more than 100 headers", {"code": "TooManyHeaders", "detail": "a request has at most 100 headers"}),
+    500: (
+        "a defect; the log names it",
+        {"code": "InternalError", "detail": "an unexpected error", "retryable": True},
+    ),
+    503: (
+        "not sent: SES or the store is not to be had, or the time was up; or a setting is wrong",
+        {"code": "StoreUnavailable", "detail": "ConnectionError", "retryable": True, "retry_after": 5},
+    ),
+}
+_HEADERS: dict[int, dict[str, str]] = {
+    401: {"WWW-Authenticate": "which proof is asked for"},
+    409: {"Retry-After": "seconds"},
+    503: {"Retry-After": "seconds, where trying again can help"},
+}
+
+
+class Answer(NamedTuple):
+    """One way of succeeding."""
+
+    text: str
+    schema: str | None = None
+    example: Any = None
+    headers: dict[str, str] | None = None
+    media: str = "application/json"
+
+
+class Operation(NamedTuple):
+    """One operation; `problems` are the statuses of its refusals."""
+
+    name: str
+    text: str
+    answers: dict[int, Answer]
+    problems: tuple[int, ...] = ()
+    takes: str | None = None
+    examples: dict[str, Any] | None = None
+    security: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    path: dict[str, tuple[str, str]] | None = None
+
+
+_SENT = {
+    200: Answer(
+        "SES took it, now or before",
+        "Receipt",
+        RECEIPT,
+        {
+            "Location": "where its state is told",
+            "Idempotent-Replayed": "`true` if an earlier request is answered",
+        },
+    ),
+    202: Answer(
+        "the ledger has it and sees to it: deferred, scheduled, or not yet known to be sent",
+        "Receipt",
+        KEPT,
+        {
+            "Location": "where its state is told",
+            "Idempotent-Replayed": "`true` if an earlier request is answered",
+        },
+    ),
+}
+_EVERY = (500,)
+_BODY = (413, 422, 431, 503)
+PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
+
+OPERATIONS: dict[tuple[str, str], Operation] = {
+    ("POST", "/emails"): Operation(
+        "sendEmail",
+        "Send one email. The same request under the same key is answered from the first one.",
+        _SENT,
+        (401, 409, 415, *_BODY),
+        "AnyRequest",
+        {"EmailRequest": EMAIL, "SendEmail": NATIVE},
+        ("apiKey",),
+        ("Idempotency-Key",),
+    ),
+    ("POST", "/emails/batch"): Operation(
+        "sendEmails",
+        "Send up to 100 emails, each answered by itself and in order. With an Idempotency-Key the whole "
+        "call can be repeated.",
+        {
+            200: Answer(
+                "an answer for each",
+                "BatchResults",
+                {"results": [{"index": 0, "status": 200, **RECEIPT}]},
+            )
+        },
+        (401, 415, *_BODY),
+        "Batch",
+        {"batch": {"emails": [EMAIL, {**EMAIL, "to": "bob@customer.example"}]}},
+        ("apiKey",),
+        ("Idempotency-Key",),
+    ),
+    ("GET", "/emails/{email}"): Operation(
+        "getEmail",
+        "What became of an email: state, attempts, codes, times, and what SES told of it afterwards.",
+        {
+            200: Answer(
+                "its record",
+                "Email",
+                {
+                    **{name: value for name, value in RECEIPT.items() if name != "replayed"},
+                    "code": None,
+                    "attempts": 1,
+                    "created_at": "2026-05-01T09:00:00.000Z",
+                    "updated_at": "2026-05-01T09:00:00.120Z",
+                    "due_at": None,
+                    "history": [
+                        {"state": "sending", "at": "2026-05-01T09:00:00.000Z", "attempt": 1},
+                        {"state": "accepted", "at": "2026-05-01T09:00:00.120Z", "attempt": 1},
+                    ],
+                    "deliveries": [
+                        {
+                            "event": "delivered",
+                            "recipient": "3a9b1daa167b7c8b3020",
+                            "at": "2026-05-01T09:00:04.000Z",
+                        }
+                    ],
+                    "events": [],
+                },
+            )
+        },
+        (401, 404, 413, 431, 503),
+        security=("apiKey",),
+        path={"email": ("its id, with or without the domain", ID)},
+    ),
+    ("POST", "/webhooks/{source}"): Operation(
+        "takeWebhook",
+        "Another system's event becomes an email, as `[webhooks.…]` of mailer.toml says. The webhook's own "
+        "id is the idempotency key.",
+        {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent")},
+        (401, 404, 409, 415, *_BODY),
+        "Webhook",
+        {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
+        PROOFS,
+        path={"source": ("a source of mailer.toml", "billing")},
+    ),
+    ("POST", "/ses/events/{token}"): Operation(
+        "takeSesEvents",
+        "SES's event callbacks, one or many. SES does not sign them: the token in the path is the proof.",
+        {200: Answer("how many were taken", "EventsTaken", {"events": 1, "ignored": 0})},
+        (404, *_BODY),
+        "SesEvents",
+        {
+            "event": {
+                "event": "delivered",
+                "email": "ann@customer.example",
+                "bulkId": RECEIPT["message_id"],
+                "messageId": ID,
+                "timestamp": 1777626004,
+            }
+        },
+        path={"token": ("the token of MAILER_CALLBACK_TOKEN", "a-token-that-nobody-guesses")},
+    ),
+    ("GET", "/health"): Operation(
+        "getHealth",
+        "Settings and store are in order.",
+        {200: Answer("they are", "Health", {"status": "ok"})},
+        (413, 431, 503),
+    ),
+    ("GET", "/openapi.json"): Operation(
+        "getOpenApi", "This document.", {200: Answer("OpenAPI 3.1")}, (413, 431)
+    ),
+    ("GET", "/docs"): Operation(
+        "getDocs", "This document as a page.", {200: Answer("HTML", media="text/html")}, (413, 431)
+    ),
+}
+
+
+def operation_object(operation: Operation) -> dict[str, Any]:
+    """Return the OpenAPI Operation Object."""
+    made: dict[str, Any] = {
+        "operationId": operation.name,
+        "summary": operation.text.partition(". ")[0].rstrip("."),
+        "description": operation.text,
+        "responses": {str(status): _success(answer) for status, answer in operation.answers.items()}
+        | {str(status): _problem(status) for status in sorted({*operation.problems, *_EVERY})},
+        "security": [{name: []} for name in operation.security],
+    }
+    parameters = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": text,
+            "schema": {"type": "string", "minLength": 1},
+            "example": example,
+        }
+        for name, (text, example) in (operation.path or {}).items()
+    ] + [{"$ref": f"#/components/parameters/{name}"} for name in operation.headers]
+    if parameters:
+        made["parameters"] = parameters
+    if operation.takes:
+        examples = {name: {"value": value} for name, value in (operation.examples or {}).items()}
+        media = {"schema": ref(operation.takes), "examples": examples}
+        made["requestBody"] = {"required": True, "content": {"application/json": media}}
+    return made
+
+
+def _success(answer: Answer) -> dict[str, Any]:
+    made: dict[str, Any] = {"description": answer.text}
+    if answer.headers:
+        made["headers"] = _headers(answer.headers)
+    if answer.schema:
+        media = {"schema": ref(answer.schema), "examples": {"answer": {"value": answer.example}}}
+        made["content"] = {answer.media: media}
+    elif not answer.text.startswith("its `when`"):
+        kind = {"type": "object"} if answer.media == "application/json" else {"type": "string"}
+        made["content"] = {answer.media: {"schema": kind}}
+    return made
+
+
+def _problem(status: int) -> dict[str, Any]:
+    text, members = PROBLEMS[status]
+    example = {
+        "type": "about:blank",
+        "title": TITLES[status],
+        "status": status,
+        "retryable": False,
+        **members,
+    }
+    media = {"schema": ref("Problem"), "examples": {"problem": {"value": example}}}
+    made: dict[str, Any] = {"description": text, "content": {"application/problem+json": media}}
+    if status in _HEADERS:
+        made["headers"] = _headers(_HEADERS[status])
+    return made
+
+
+def _headers(texts: dict[str, str]) -> dict[str, Any]:
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}

@@ -1,0 +1,29 @@
+"""`GET /openapi.json` and `GET /docs`: files that `make docs` writes, so that nothing is generated here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler import Response
+
+if TYPE_CHECKING:
+    from .call import Call
+
+_STATIC = Path(__file__).with_name("static")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def get_openapi(_call: Call) -> Response[str]:
+    """Answer with the OpenAPI 3.1 document."""
+    return Response(200, "application/json", _text("openapi.json"))
+
+
+def get_docs(_call: Call) -> Response[str]:
+    """Answer with the document as a page; it needs no script."""
+    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
+    return Response(200, "text/html; charset=utf-8", _text("docs.html"), headers)
+
+
+def _text(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")

@@ -1,0 +1,255 @@
+"""The OpenAPI document against the handler that it describes, on every event shape."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import CHECKS
+
+from conftest import SECRET
+from docs.openapi.document import openapi
+from docs.openapi.schemas import EMAIL_REQUEST, NATIVE_REQUEST
+from emails import API_KEY, LambdaContext, scf_context
+from http_calls import OF_SCF, SHAPES, call
+from local.ses_emulator import Emulator
+from mailer.http_api import app
+from mailer.http_api.problems import TITLES
+from mailer.http_api.routes import ROUTES
+from mailer.native import FIELDS
+from mailer.request import EmailRequest
+from wsgi_front import front
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterator
+
+    from http_calls import Shape
+
+EXAMPLES = int(os.environ.get("MAILER_FUZZ_EXAMPLES", "5"))
+THE_SAME = "MAILER_FUZZ_EXAMPLES" not in os.environ  # the short form finds the same in every run
+TOKEN = "a-token-that-nobody-guesses"
+CONFIG = """
+[webhooks.contact]
+scheme = "token"
+secret_env = "MAILER_WEBHOOK_CONTACT"
+[webhooks.contact.email]
+from = "noreply@mail.shop.example"
+to = "help@shop.example"
+subject = "A message"
+[webhooks.contact.map]
+simple.text = "message"
+"""
+# What JSON Schema cannot say: rules over two fields, over sizes, over JSON or base64 within a string; and
+# to it 1.0 is a whole number. What is before the @ has at most 64 characters.
+UNSAYABLE = re.compile(
+    r"(|/(expires_at|(bcc|Bcc)(/[0-9]+)?|[Aa]ttachments|headers/.*|SmtpHeaders.*|Template/TemplateData.*"
+    r"|Simple.*|SmtpMessageId|idempotency_key|template/data.*|template/id|Template/TemplateID))"
+)
+
+
+@pytest.fixture
+def world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Emulator]:
+    """An SES without limits of pace, so that a refusal is the request's own."""
+    (tmp_path / "mailer.toml").write_text(CONFIG, encoding="utf-8")
+    with Emulator(credentials=dict([SECRET]), rate=0, recipient_hourly=0) as unlimited:
+        for name, value in {
+            "MAILER_SES_ENDPOINT": unlimited.endpoint,
+            "MAILER_RATE": "1000",
+            "MAILER_CONFIG": str(tmp_path / "mailer.toml"),
+            "MAILER_WEBHOOK_CONTACT": "contact-token",
+            "MAILER_CALLBACK_TOKEN": TOKEN,
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield unlimited
+
+
+def against(shape: Shape) -> Any:
+    """Return the test of every operation on one event shape: what fits the document, and what breaks it."""
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", front(shape))
+
+    @schema.parametrize()
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=THE_SAME,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    def test_the_handler_answers_as_documented(case: Any, world: Emulator, log: io.StringIO) -> None:
+        excluded = [CHECKS.get_one("positive_data_acceptance")]
+        if case.operation.path == "/ses/events/{token}":
+            case.path_parameters["token"] = TOKEN
+            excluded.append(CHECKS.get_one("negative_data_rejection"))  # what it cannot read it ignores
+        if case.operation.path == "/webhooks/{source}":
+            case.path_parameters["source"] = "contact"
+        proofs = {"Authorization": f"Bearer {API_KEY}", "X-Webhook-Token": "contact-token"}
+        response = case.call_and_validate(headers=proofs, excluded_checks=excluded)
+        positive = case.meta and case.meta.generation.mode.is_positive
+        if positive and response.status_code == 422:
+            problem = response.json()
+            if problem["code"] == "InvalidRequest" and case.operation.path == "/emails":
+                assert [error for error in problem["errors"] if not _unsayable(**error)] == []
+        for secret in _texts_of(case):
+            assert secret not in log.getvalue()
+
+    return test_the_handler_answers_as_documented
+
+
+def _unsayable(pointer: str, detail: str) -> bool:
+    return bool(UNSAYABLE.fullmatch(pointer)) or "before the @" in detail
+
+
+def _texts_of(case: Any) -> Iterator[str]:
+    """Yield what of a request must never be logged: its key, and every longer text in its body."""
+    yield API_KEY
+    pending = [case.body]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, list):
+            pending += value
+        elif isinstance(value, str) and len(value) > 12:
+            yield value
+
+
+(
+    test_api_gateway_v1,
+    test_api_gateway_v2,
+    test_lambda_url,
+    test_alb,
+    test_scf_url,
+    test_scf_gateway,
+    test_clb,
+) = map(against, SHAPES)
+
+
+def test_document_has_every_route_and_no_other() -> None:
+    documented = {
+        (method.upper(), path) for path, methods in openapi()["paths"].items() for method in methods
+    }
+    assert documented == {(route.method, route.path.replace("<", "{").replace(">", "}")) for route in ROUTES}
+
+
+def test_operations_ask_for_the_proof_that_their_routes_ask_for() -> None:
+    for route in ROUTES:
+        operation = openapi()["paths"][re.sub(r"<(\w+)>", r"{\1}", route.path)][route.method.lower()]
+        assert (operation["security"] == [{"apiKey": []}]) == route.key
+        assert ("415" in operation["responses"]) == route.json
+
+
+def test_schemas_have_every_field_of_a_request_and_no_other() -> None:
+    own = {field.alias or name for name, field in EmailRequest.model_fields.items()}
+    assert set(EMAIL_REQUEST["properties"]) == own
+    assert set(NATIVE_REQUEST["properties"]) == {
+        *FIELDS,
+        *("idempotency_key", "send_at", "expires_at", "on_unknown"),
+    }
+
+
+def test_every_answer_has_a_description_and_every_body_an_example() -> None:
+    for methods in openapi()["paths"].values():
+        for operation in methods.values():
+            for status, answer in operation["responses"].items():
+                assert answer["description"]
+                if int(status) >= 400:
+                    (media,) = answer["content"].values()
+                    assert media["examples"]["problem"]["value"]["title"] == TITLES[int(status)]
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                assert media["examples"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_document_and_page_need_no_key_and_no_setting(shape: Shape, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("MAILER_")]:
+        monkeypatch.delenv(name)
+    status, headers, document = call("GET", "/openapi.json", headers={"Authorization": ""}, shape=shape)
+    assert (status, headers["Content-Type"], document) == (200, "application/json", openapi())
+    answer = app.handle(
+        shape("GET", "/docs", {}, None), scf_context() if shape in OF_SCF else LambdaContext()
+    )
+    assert answer["headers"]["Content-Type"] == "text/html; charset=utf-8"
+    assert "script" not in answer["headers"]["Content-Security-Policy"]
+
+
+def test_page_shows_every_operation_and_loads_nothing() -> None:
+    class Elements(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ids: set[str] = set()
+            self.links: set[str] = set()
+            self.tags: set[str] = set()
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.tags.add(tag)
+            self.ids |= {value for name, value in attrs if name == "id" and value}
+            self.links |= {value for name, value in attrs if name in {"href", "src"} and value}
+
+    page = Elements()
+    page.feed(str(app.handle(SHAPES[1]("GET", "/docs", {}, None), LambdaContext())["body"]))
+    names = {
+        operation["operationId"] for methods in openapi()["paths"].values() for operation in methods.values()
+    }
+    assert names <= page.ids
+    assert {link for link in page.links if not link.startswith("#")} == {"openapi.json"}
+    assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
+    assert not page.tags & {"script", "img", "link", "iframe"}
+
+
+ANYTHING = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just("ann@customer.example")
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_event_makes_the_handler_raise(
+    shape: Shape, environment: dict[str, str], log: io.StringIO
+) -> None:
+    """Any field of an event may be missing, null or of a wrong type, at any depth."""
+    template = shape(
+        "POST", "/emails", {"Authorization": f"Bearer {API_KEY}"}, '{"to": "ann@customer.example"}'
+    )
+    context = scf_context() if shape in OF_SCF else LambdaContext()
+
+    @settings(max_examples=EXAMPLES * 10, derandomize=THE_SAME)
+    @given(st.data())
+    def broken(data: Any) -> None:
+        event = json.loads(json.dumps(template))
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = event
+            while True:
+                name = data.draw(st.sampled_from(sorted(place)))
+                if not (isinstance(place[name], dict) and place[name] and data.draw(st.booleans())):
+                    break
+                place = place[name]
+            place[name] = data.draw(ANYTHING)
+            if data.draw(st.booleans()):
+                del place[name]
+            if not (place and event):
+                break
+        answer = app.handle(event, context)
+        assert 200 <= answer["statusCode"] < 500, answer
+        json.dumps(answer)
+        assert isinstance(answer["body"], str)
+
+    broken()
+    assert "ann@" not in log.getvalue()
+    assert API_KEY not in log.getvalue()
+
+
+@given(ANYTHING)
+def test_no_value_makes_the_handler_raise(event: Any) -> None:
+    assert app.handle(event, LambdaContext())["statusCode"] == 400
