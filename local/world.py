@@ -51,7 +51,6 @@ class LocalWorld:
                 "MAILER_SES_ENDPOINT": self.ses.endpoint,
                 "MAILER_CONFIG": str(CONFIG),
                 "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
-                "MAILER_CONFIG": str(CONFIG),
                 "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
                 **WEBHOOK_SECRETS,
             }

@@ -140,6 +140,14 @@ def test_due_email_is_handed_out_once_at_a_time(ledger: Ledger) -> None:
     assert ledger.due(10) == []
 
 
+@pytest.mark.parametrize("state", [State.REFUSED, State.FAILED, State.ACCEPTED])
+def test_what_somebody_else_has_settled_is_not_taken_up(ledger: Ledger, state: State) -> None:
+    one = entry()
+    ledger.admit(one)
+    ledger.settle(one, state, code="FailedOperation.WrongContentJson", message_id="m")
+    assert ledger.admit(entry(), claim=State.DEFERRED).verdict is Verdict.RECORDED
+
+
 def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url: str) -> None:
     ledger = Ledger(Store(store_url, runtime.settings.account), rate=100)
     code = "Transport.ConnectionRefused"

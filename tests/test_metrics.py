@@ -69,6 +69,15 @@ def test_replay_is_counted_as_such_and_a_reused_key_as_refused(
     assert counted(reused) == {"Refused"}
 
 
+def test_service_has_a_name_where_none_is_set(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "http")
+    monkeypatch.delenv("POWERTOOLS_SERVICE_NAME", raising=False)
+    deliver(email())
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["service"] == "mailer"
+
+
 def test_off_lambda_the_log_line_is_all(
     runtime: Runtime, ses: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -168,6 +168,14 @@ def test_what_was_decided_is_in_the_answer_of_the_http_api(runtime: Runtime, ses
     assert body["history"][-1]["evidence"] == "status-query"
 
 
+def test_email_that_this_version_cannot_read_stays_in_doubt(runtime: Runtime, ses: Emulator) -> None:
+    outcome = in_doubt(ses, accepted=True)
+    store = runtime.ledger.store
+    store.client.hset(store.key("email", outcome.id.partition("@")[0]), "body", "{}")
+    assert sweep(runtime) == {"undecided": 1}
+    assert record_of(runtime, outcome).state is State.UNKNOWN
+
+
 def test_lapsed_lease_is_reconciled_like_a_lost_answer(runtime: Runtime, ses: Emulator) -> None:
     entry = Entry("a" * 32, email(), "test")
     runtime.ledger.admit(entry)

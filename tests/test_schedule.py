@@ -15,6 +15,8 @@ from mailer.triggers.schedule import handle, read_tick
 from test_delivery import make_due
 
 if TYPE_CHECKING:
+    import io
+
     from local.ses_emulator import Emulator
     from mailer.outcome import Outcome
     from mailer.runtime import Runtime
@@ -78,6 +80,19 @@ def test_email_that_vanished_is_passed_over(runtime: Runtime, ses: Emulator) -> 
     make_due(runtime, identity(outcome))
     runtime.ledger.store.client.delete(runtime.ledger.store.prefix + "email:" + identity(outcome))
     assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "gone": 1}
+
+
+def test_email_that_this_version_cannot_read_stays_due_and_holds_nothing_up(
+    runtime: Runtime, ses: Emulator, log: io.StringIO
+) -> None:
+    unreadable, good = deferred(ses, subject="Old"), deferred(ses, subject="Good")
+    for outcome in (unreadable, good):
+        make_due(runtime, identity(outcome))
+    store = runtime.ledger.store
+    store.client.hset(store.key("email", identity(unreadable)), "body", '{"from": "a@b.example"}')
+    assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "accepted": 1, "unreadable": 1}
+    assert identity(unreadable) in store.client.zrange(store.key("due"), 0, -1)
+    assert "event refused" in log.getvalue()
 
 
 def test_sweep_with_no_time_left_begins_nothing(runtime: Runtime, ses: Emulator) -> None:

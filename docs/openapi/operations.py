@@ -20,6 +20,12 @@ NATIVE = {
     "Subject": "Your code",
     "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
 }
+ITEM = {
+    "recipient": "ann@customer.example",
+    "item_id": "c-17",
+    "item": {"title": "A comment"},
+    "time_zone": "Europe/Berlin",
+}
 ID = "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"
 RECEIPT = {
     "id": ID,
@@ -193,6 +199,23 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
         PROOFS,
         path={"source": ("a source of mailer.toml", "billing")},
+    ),
+    ("POST", "/digests/{digest}/items"): Operation(
+        "takeItems",
+        "Keep one item, or up to 100, for the next digest of each recipient. An `item_id` that was taken "
+        "before changes nothing, so the call can be repeated.",
+        {
+            202: Answer(
+                "how many are new, and how many were known",
+                "ItemsTaken",
+                {"digest": "daily", "accepted": 1, "duplicates": 0},
+            )
+        },
+        (401, 404, 415, *_BODY),
+        "Items",
+        {"item": ITEM, "items": [ITEM, {**ITEM, "item_id": "c-18", "item": {"title": "A reply"}}]},
+        ("apiKey",),
+        path={"digest": ("a digest of mailer.toml", "daily")},
     ),
     ("POST", "/ses/events/{token}"): Operation(
         "takeSesEvents",

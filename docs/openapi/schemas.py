@@ -10,6 +10,7 @@ from typing import Any
 
 from mailer import limits
 from mailer.callbacks import KINDS
+from mailer.digest.items import MAX_ITEMS
 from mailer.record import State
 
 Schema = dict[str, Any]
@@ -289,6 +290,32 @@ SCHEMAS: dict[str, Schema] = {
                 "items": _EVENT,
                 "description": "what SES told of it, oldest first",
             },
+        }
+    ),
+    "Item": record(
+        {
+            "digest": text("the digest of the path, if it is given at all"),
+            "recipient": ref("Address"),
+            "item_id": text(
+                "the same for the same item, which is taken once",
+                minLength=1,
+                maxLength=limits.MAX_KEY_CHARACTERS,
+            ),
+            "item": {"type": "object", "description": "what the expressions of mailer.toml see"},
+            "time_zone": text("the recipient's IANA time zone; default: the digest's"),
+        },
+        "recipient",
+        "item_id",
+        "item",
+    ),
+    "Items": {
+        "anyOf": [ref("Item"), {"type": "array", "items": ref("Item"), "minItems": 1, "maxItems": MAX_ITEMS}]
+    },
+    "ItemsTaken": _answer(
+        {
+            "digest": {"type": "string"},
+            "accepted": {"type": "integer"},
+            "duplicates": {"type": "integer"},
         }
     ),
     "Webhook": {"type": "object", "description": "any object; mailer.toml says what email it becomes"},

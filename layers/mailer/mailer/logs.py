@@ -20,12 +20,17 @@ if TYPE_CHECKING:
     from .outcome import Outcome
 
 
+def service() -> str:
+    """Return the name that logs and metrics go by: `mailer-STAGE` where it is deployed."""
+    return os.environ.get("POWERTOOLS_SERVICE_NAME", "mailer")
+
+
 @lru_cache(maxsize=1)
 def logger() -> Logger:
     """Return the process's logger."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service=os.environ.get("POWERTOOLS_SERVICE_NAME", "mailer"))
+    return Logger(service=service())
 
 
 def outcome(entry: Entry, outcome: Outcome) -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from . import logs
 from .actions import Action
 from .outcome import Disposition
 from .record import State
@@ -52,14 +53,15 @@ def count(trigger: str, outcome: Outcome) -> None:
         return
     from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-    metrics = EphemeralMetrics(namespace=NAMESPACE)
+    service = logs.service()
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=service)
     for name in names(outcome):
         metrics.add_metric(name, MetricUnit.Count, 1)
     if outcome.seconds is not None:
         metrics.add_metric("Latency", MetricUnit.Milliseconds, round(outcome.seconds * 1000, 1))
-    metrics.add_dimensions(service=metrics.service, trigger=trigger)
+    metrics.add_dimensions(service=service, trigger=trigger)
     if outcome.state is State.REFUSED and outcome.code:
-        metrics.add_dimensions(service=metrics.service, trigger=trigger, code=outcome.code)
+        metrics.add_dimensions(service=service, trigger=trigger, code=outcome.code)
     # One write for the whole line: the emails of a batch end in several threads.
     sys.stdout.write(json.dumps(metrics.serialize_metric_set(), separators=(",", ":")) + "\n")
     sys.stdout.flush()

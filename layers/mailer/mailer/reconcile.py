@@ -86,7 +86,11 @@ def decide(email: str, verdict: str, runtime: Runtime) -> Outcome:
 def _look_into(
     record: Record, body: str, doubts: DoubtLedger, deadline: Deadline, runtime: Runtime
 ) -> Decision:
-    request = EmailRequest.parse(body)
+    try:
+        request = EmailRequest.parse(body)
+    except InvalidRequest as error:  # kept by a version with other rules: it stays in doubt
+        logs.refused("sweep", error, id=record.id)
+        return Decision.UNDECIDED
     rows = _find(request, record, doubts, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED

@@ -6,7 +6,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from . import logs
 from .delivery import MIN_SECONDS, deliver_kept
+from .errors import InvalidRequest
 from .ledger.doubts import Decision
 from .outcome import Disposition
 from .reconcile import reconcile
@@ -59,7 +61,11 @@ def _send(email: str, trigger: str, deadline: Deadline, runtime: Runtime) -> str
     if kept is None:
         return "gone"
     state, body = kept
-    request = EmailRequest.parse(body)
+    try:
+        request = EmailRequest.parse(body)
+    except InvalidRequest as error:  # kept by a version with other rules: it stays due, for one that reads it
+        logs.refused(trigger, error, id=email)
+        return "unreadable"
     outcome = deliver_kept(email, request, state, trigger=trigger, deadline=deadline, runtime=runtime)
     if outcome.disposition is Disposition.REFUSED and not outcome.replayed:
         record = runtime.ledger.look(email)

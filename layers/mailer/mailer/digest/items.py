@@ -65,7 +65,7 @@ def _errors(digest: str | None, item: Any, index: int, runtime: Runtime) -> Iter
         return
     for name in sorted(item.keys() - _FIELDS):
         yield FieldError(f"{place}/{name}", "is no field of an item")
-    named = item.get("digest", digest)
+    named = digest if item.get("digest") is None else item["digest"]
     if not isinstance(named, str) or named not in runtime.config.digests or digest not in {None, named}:
         yield FieldError(f"{place}/digest", "must name a digest of mailer.toml")
     for name, (holds, rule) in _RULES.items():

@@ -46,6 +46,7 @@ ROUTES = (
     Route("POST", "/emails/batch", "batch:post_batch", key=True, json=True),
     Route("GET", "/emails/<email>", "emails:get_email", key=True),
     Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
+    Route("POST", "/digests/<digest>/items", "digests:post_items", key=True, json=True),
     Route("POST", "/ses/events/<token>", "callbacks:post_events"),
     Route("GET", "/health", "health:get_health"),
     Route("GET", "/openapi.json", "pages:get_openapi"),

@@ -21,6 +21,11 @@ local function claimable(kept)
   return kept.state == 'unknown' and kept.no_trace ~= nil
 end
 
+-- Somebody else has settled what was to be taken up.
+if ask.claim and record.state and record.state ~= ask.claim and record.token ~= ask.token then
+  return answer('recorded', record, { now = now })
+end
+
 local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
 if BLOCKS[record.state] then
   if record.fingerprint ~= ask.fingerprint then
