@@ -12,6 +12,7 @@ from emails import LambdaContext, body, scf_context
 from mailer.config import Config
 from mailer.errors import ConfigurationError
 from mailer.triggers.queue import handle
+from mailer.triggers.schedule import handle as run_schedule
 from queue_events import (
     activemq,
     ckafka,
@@ -122,7 +123,7 @@ def test_cloud_event_is_one_email_however_it_comes(runtime: Runtime, ses: Emulat
     [
         (cloud_event(body(), specversion="0.3"), ["/specversion"]),
         (cloud_event(body(), id="", source=7), ["/id", "/source"]),
-        (cloud_event(body(to="nobody", subject="")), ["/data/to/0", "/data/subject"]),
+        (cloud_event(body(to="nobody", subject="")), ["/data/to", "/data/subject"]),
         (cloud_event(None), ["/data"]),
         (cloud_event("{not json"), ["/data"]),
         ({**cloud_event(None), "data_base64": "!"}, ["/data"]),
@@ -217,3 +218,27 @@ def test_wrong_table_is_named(table: Any, setting: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         Config.check({"queues": table})
     assert error.value.setting == setting
+
+
+ITEM = {"digest": "daily", "recipient": "ann@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
+
+
+@pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
+def test_item_of_a_digest_is_gathered_once_and_goes_out_with_its_run(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: Any
+) -> None:
+    path = tmp_path / "mailer.toml"
+    path.write_text(
+        "[defaults]\nfrom = 'digest@mail.shop.example'\n"
+        "[digests.daily]\nsubject = '{{ total }} updates'\ntemplate_id = 100092\n"
+        "[digests.daily.data]\ncount = '{{ total }}'\nlist = '{{ items[0].title }}'\n"
+    )
+    monkeypatch.setenv("MAILER_CONFIG", str(path))
+    unnamed = {name: value for name, value in ITEM.items() if name != "item_id"}
+    for _ in range(2):
+        assert handle(ckafka(around(ITEM), around(unnamed)), scf_context()) == {"records": 2}
+    tick = {"job": "digest", "digest": "daily", "scheduled_time": "2026-05-01T09:00:00Z"}
+    run_schedule(tick, scf_context())
+    (mail,) = ses.inbox()
+    assert mail.subject == "2 updates"
+    assert mail.to == ["ann@customer.example"]

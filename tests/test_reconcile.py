@@ -11,6 +11,7 @@ import pytest
 
 from emails import LambdaContext, email
 from mailer import delivery, reconcile
+from mailer.__main__ import main
 from mailer.deadline import Deadline
 from mailer.delivery import deliver
 from mailer.http_api.emails import describe
@@ -124,6 +125,30 @@ def test_held_email_waits_for_an_operator(runtime: Runtime, ses: Emulator) -> No
     assert [note.get("decision") for note in record.history] == [None, None, "held"]
     assert record.code == "Transport.ConnectionLost"
     assert ses.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state", "accepted"),
+    [("accepted", "accepted", 0), ("failed", "failed", 0), ("resend", "accepted", 1)],
+)
+def test_operator_decides_on_a_held_email(
+    runtime: Runtime,
+    ses: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    verdict: str,
+    state: str,
+    accepted: int,
+) -> None:
+    outcome = in_doubt(ses, accepted=False, on_unknown="hold")
+    sweep(runtime)
+    assert main(["resolve", outcome.id, verdict]) == 0
+    assert f"{outcome.id}: {state}\n" in capsys.readouterr().out
+    record = record_of(runtime, outcome)
+    assert record.state.value == state
+    assert "operator" in [note.get("evidence") for note in record.history]
+    assert ses.acceptances(outcome.id) == accepted
+    assert main(["resolve", outcome.id, "resend"]) == 1
+    assert ses.acceptances(outcome.id) == accepted
 
 
 def test_held_email_that_shows_up_late_is_accepted(runtime: Runtime, ses: Emulator) -> None:

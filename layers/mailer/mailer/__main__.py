@@ -1,4 +1,4 @@
-"""The command line: python -m mailer digest check | digest plan NAME --at TIME."""
+"""The command line, `python -m mailer`: digest check, digest plan NAME --at TIME, resolve ID VERDICT."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mailer", description="Look into Mailer's configuration and plans.")
-    digest = (
-        parser.add_subparsers(required=True)
-        .add_parser("digest", help="digests")
-        .add_subparsers(required=True)
-    )
+    parser = argparse.ArgumentParser(prog="mailer", description="Look into Mailer, and decide for it.")
+    commands = parser.add_subparsers(required=True)
+    resolve = commands.add_parser("resolve", help="settle an unknown email that waits for an operator")
+    resolve.add_argument("id", help="the email's id, with or without its domain")
+    resolve.add_argument("verdict", choices=("accepted", "failed", "resend"), help="what is known of it")
+    resolve.set_defaults(command=_resolve)
+    digest = commands.add_parser("digest", help="digests").add_subparsers(required=True)
     check = digest.add_parser("check", help="check every digest of mailer.toml, its expressions too")
     check.add_argument(
         "--config", default=os.environ.get("MAILER_CONFIG") or "mailer.toml", help="path of mailer.toml"
@@ -63,6 +64,14 @@ def _plan(options: argparse.Namespace) -> None:
         sending += planned.window is not None
         skipped += planned.window is None
     print(f"{sending} to send, {skipped} skipped")
+
+
+def _resolve(options: argparse.Namespace) -> None:
+    from .reconcile import decide
+    from .runtime import Runtime
+
+    outcome = decide(options.id.partition("@")[0], options.verdict, Runtime.current())
+    print(f"{outcome.id}: {outcome.state.value}")
 
 
 if __name__ == "__main__":

@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import logs
 from .addresses import address_of
-from .delivery import MAX_ATTEMPTS, MIN_SECONDS
-from .errors import SesFailure
+from .deadline import DEFAULT_SECONDS, Deadline
+from .delivery import MAX_ATTEMPTS, MIN_SECONDS, deliver_kept
+from .errors import InvalidRequest, SesFailure
 from .identity import address_hash
 from .ledger.doubts import Decision, DoubtLedger, windows
+from .outcome import Outcome
 from .record import State
 from .request import EmailRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .deadline import Deadline
     from .record import Record
     from .runtime import Runtime
 
@@ -59,6 +60,27 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
             decision = _look_into(record, kept[1], doubts, deadline, runtime)
             logs.reconciled(record.smtp_message_id, decision.value)
             yield email, decision
+
+
+def decide(email: str, verdict: str, runtime: Runtime) -> Outcome:
+    """Settle an unknown email on an operator's word: it was `accepted`, it `failed`, or `resend` it now.
+
+    Raises InvalidRequest where no unknown email has this id, and StoreUnavailable.
+    """
+    record, kept = runtime.ledger.look(email), runtime.ledger.request_of(email)
+    if record is None or kept is None or record.state is not State.UNKNOWN:
+        raise InvalidRequest.at("", "no email with this id is unknown")
+    decision = DoubtLedger(runtime.ledger.store).resolve(email, record.attempts, operator=verdict)
+    if decision is Decision.RESEND:
+        return deliver_kept(
+            email,
+            EmailRequest.parse(kept[1]),
+            State.UNKNOWN,
+            trigger="operator",
+            deadline=Deadline(DEFAULT_SECONDS),
+            runtime=runtime,
+        )
+    return Outcome.of_record(runtime.ledger.look(email) or record, replayed=False)
 
 
 def _look_into(

@@ -113,14 +113,16 @@ class DoubtLedger:
         contenders: int = 1,
         hold: bool = False,
         exhausted: bool = False,
+        operator: str | None = None,
     ) -> Decision:
         """Decide on an email by what SES has, in one step, and write down on what evidence.
 
         `candidates` are the MessageIds that may be its own, likeliest first; those that another record owns
         do not count. `contenders` is how many emails they could belong to. Without a candidate the email may
-        be sent again, unless it is to be held or its attempts are exhausted. Raises StoreUnavailable.
+        be sent again, unless it is to be held or its attempts are exhausted. An `operator` who knows better
+        says `accepted`, `failed` or `resend`. Raises StoreUnavailable.
         """
-        told = {
+        told: dict[str, Any] = {
             "attempt": attempt,
             "evidence": "status-query",
             "candidates": list(candidates),
@@ -129,6 +131,8 @@ class DoubtLedger:
             "exhausted": exhausted,
             "retention": RETENTION,
         }
+        if operator:
+            told["operator"] = operator
         keys = [self._store.key("email", email), self._store.key("due"), self._store.key("open")]
         owners = [self._store.key("message", candidate) for candidate in candidates]
         with self._store.reaching():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer import logs
 from mailer.delivery import MIN_SECONDS, deliver
-from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
+from mailer.errors import FieldError, InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import Keep
 from mailer.outcome import Disposition
 
@@ -203,9 +203,20 @@ def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, An
     return outcome.disposition, _report(outcome)
 
 
-def _gather(_batch: _Batch, _item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
-    """Put a digest's item where its digest gathers them; raises InvalidRequest."""
-    raise InvalidRequest.at("/digest", "digests are not configured")
+def _gather(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
+    """Put a digest's item where its digest gathers them; raises InvalidRequest.
+
+    An item without an `item_id` goes by its message's own identity.
+    """
+    from mailer.digest.items import take_items
+
+    try:
+        taken = take_items(None, [{"item_id": item.key, **item.fields}], batch.runtime)
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            FieldError(one.pointer.removeprefix("/0"), one.detail) for one in error.errors
+        ) from None
+    return Disposition.ACCEPTED, {"state": "gathered", "duplicate": bool(taken.duplicates)}
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:

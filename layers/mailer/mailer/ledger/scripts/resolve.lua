@@ -1,4 +1,4 @@
--- What reconciliation found out: unknown -> accepted | failed, or it stays unknown: free to be sent again, or held.
+-- What reconciliation, or an operator, found out: unknown -> accepted | failed, or it stays unknown: free to be sent again, or held.
 -- KEYS: record, due, open, then the owner of each candidate's MessageId. ARGV: the findings as JSON.
 
 local told = cjson.decode(ARGV[1])
@@ -12,13 +12,17 @@ if record.state ~= 'unknown' or tonumber(record.attempts) ~= told.attempt then
   return answer('superseded')
 end
 
+local function settle(state, verdict, note)
+  enter(keys, record, state, now, note)
+  close(keys, record, told.retention)
+  return answer(verdict, record)
+end
+
 local function accept(index)
   local message = told.candidates[index]
   redis.call('SET', KEYS[owner_of + index], record.id, 'PX', whole(told.retention))
   put(keys.record, record, { message_id = message })
-  enter(keys, record, 'accepted', now, { evidence = told.evidence, message_id = message })
-  close(keys, record, told.retention)
-  return answer('found', record)
+  return settle('accepted', 'found', { evidence = told.evidence, message_id = message })
 end
 
 -- The history says once what holds an email, however often that is found again.
@@ -29,6 +33,22 @@ local function stay(decision, evidence)
   end
   redis.call('ZADD', keys.open, whole(now), record.id)
   return answer(decision, record)
+end
+
+local function free_to_send(evidence)
+  local since = redis.call('ZSCORE', keys.open, record.id)
+  enter(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = 'resend' })
+  put(keys.record, record, { no_trace = now })
+  redis.call('ZADD', keys.open, since, record.id) -- if this sweep dies before it sends, the next one takes over
+  return answer('resend', record)
+end
+
+if told.operator == 'accepted' then
+  return settle('accepted', 'found', { evidence = 'operator' })
+elseif told.operator == 'failed' then
+  return settle('failed', 'given_up', { code = record.code, evidence = 'operator' })
+elseif told.operator then
+  return free_to_send('operator')
 end
 
 local free = {}
@@ -52,12 +72,6 @@ if told.hold then
   return stay('held', 'no-trace')
 end
 if told.exhausted then
-  enter(keys, record, 'failed', now, { code = 'Ledger.AttemptsExhausted', evidence = 'no-trace' })
-  close(keys, record, told.retention)
-  return answer('given_up', record)
+  return settle('failed', 'given_up', { code = 'Ledger.AttemptsExhausted', evidence = 'no-trace' })
 end
-local since = redis.call('ZSCORE', keys.open, record.id)
-enter(keys, record, 'unknown', now, { code = record.code, evidence = 'no-trace', decision = 'resend' })
-put(keys.record, record, { no_trace = now })
-redis.call('ZADD', keys.open, since, record.id) -- if this sweep dies before it sends, the next one takes over
-return answer('resend', record)
+return free_to_send('no-trace')
