@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .events import sample_event, sample_events
-from .world import LocalWorld
+from .gateway import Gateway
+from .world import API_KEY, LocalWorld
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,8 +108,9 @@ def _finish(world: LocalWorld) -> None:
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(stats["outcomes"].items()))
     print(f"\n{stats['calls']} calls of SES: {outcomes}. No email was sent twice.")
     if sys.stdin.isatty() and sys.stdout.isatty():
-        print(f"Look at the inbox: {world.ses.endpoint}   (Enter ends the demo)")
-        with suppress(EOFError, KeyboardInterrupt):
+        with Gateway(world.functions["aws", "http"].invoke) as gateway, suppress(EOFError, KeyboardInterrupt):
+            print(f"Call the API: {gateway.url}/docs   (docs/http-api.md; the key is {API_KEY})")
+            print(f"Look at the inbox: {world.ses.endpoint}   (Enter ends the demo)")
             input()
         return
     print(f"{stats['accepted']} emails in the inbox:")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .platform import Function, Invocation
 
-CONFIG = Path(__file__).parents[1] / "mailer.toml"
 API_KEY = "demo-key"
 CONFIG = Path(__file__).parents[1] / "mailer.toml"
 ROLE = RoleKey("AKIDrole", "role-secret-key", "role-token")
@@ -49,7 +48,6 @@ class LocalWorld:
             settings = {
                 "MAILER_STORE_URL": store_url,
                 "MAILER_SES_ENDPOINT": self.ses.endpoint,
-                "MAILER_CONFIG": str(CONFIG),
                 "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
                 "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
                 **WEBHOOK_SECRETS,
