@@ -48,6 +48,7 @@ class LocalWorld:
             settings = {
                 "MAILER_STORE_URL": store_url,
                 "MAILER_SES_ENDPOINT": self.ses.endpoint,
+                "MAILER_CONFIG": str(CONFIG),
                 "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
                 "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
                 **WEBHOOK_SECRETS,

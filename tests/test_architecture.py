@@ -22,7 +22,7 @@ MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 # From the bottom up. What is named in no level is pure and stands below them all. A module imports from
 # its own level and from those below.
 LEVELS = (
-    {"ledger", "ses", "transport", "logs"},
+    {"ledger", "ses", "transport", "logs", "metrics"},
     {"runtime"},
     {"delivery"},
     {"sweep", "reconcile", "digest.items", "digest.run", "digest.plan"},

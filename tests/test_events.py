@@ -108,7 +108,7 @@ def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
         found = sum(source.matches(event.payload) for source in SOURCES)
         assert found + is_invocation(event.payload, Config()) == 1
     else:
-        assert read_tick(event.payload).scheduled_time == "2026-11-23T09:00:00Z"
+        assert read_tick(event.payload).scheduled_time in {"2026-11-23T09:00:00Z", "2026-11-23T01:00:00Z"}
 
 
 @every_event
