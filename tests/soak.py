@@ -46,7 +46,8 @@ FAULTS = (
 )  # fmt: skip
 RATE = 100
 WRONG_EVERY = 25  # one email in so many names a template that does not exist
-MAX_RECEIVES = 40
+ANSWERS_PER_KILL = 20
+MAX_CHAOS = 300.0  # seconds
 DAY = "2026-05-{day:02}T{hour:02}:00:00Z"
 CONFIG = f"""
 [defaults]
@@ -183,18 +184,21 @@ class Soak:
         for thread in threads:
             thread.start()
         total = self.waiting.qsize()
-        restart_at = total // 2
-        while any(thread.is_alive() for thread in threads) and not self.waiting.empty():
-            for fault in self.random.sample(FAULTS, 4):
-                self.ses.add_fault(fault)
-            self.random.choice(instances).process.kill()
-            self.report.counts["workers killed"] += 1
+        restart_at, kill_at = total // 2, ANSWERS_PER_KILL
+        give_up = time.monotonic() + MAX_CHAOS
+        while not self.waiting.empty() and time.monotonic() < give_up:
+            self.ses.add_fault(self.random.choice(FAULTS))
+            # By work done, not by time: a busy machine must not kill faster than processes start.
+            if self.report.counts["answers"] >= kill_at:
+                kill_at = self.report.counts["answers"] + ANSWERS_PER_KILL
+                self.random.choice(instances).process.kill()
+                self.report.counts["workers killed"] += 1
             if restart_at and self.waiting.qsize() < restart_at:
                 restart_at = 0
                 self.store.kill()
                 self.store.start()
                 self.report.counts["store restarts"] += 1
-            self.over.wait(0.7)
+            self.over.wait(0.1)
         self.over.set()
         for thread in threads:
             thread.join()
@@ -245,6 +249,7 @@ class Soak:
     def _left(self, invocation: Invocation, answer: dict[str, Any] | None) -> Invocation | None:
         """Return what the platform would deliver again after this answer."""
         self.report.counts["deliveries"] += 1
+        self.report.counts["answers"] += answer is not None
         again = Invocation(invocation.function, invocation.event, invocation.receives + 1)
         if answer is None or "failed" in answer:
             self.report.counts["invocations lost"] += answer is None
