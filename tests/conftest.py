@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from emails import API_KEY
+from emails import API_KEY, SECRET
 from local.ses_emulator import Emulator
 from local.store import EmbeddedStore
 from mailer.logs import logger
@@ -19,8 +19,6 @@ from mailer.runtime import Runtime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-SECRET = ("AKIDtest", "test-secret")
 
 settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("fast")

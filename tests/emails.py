@@ -7,6 +7,7 @@ from typing import Any
 from mailer.request import EmailRequest
 
 API_KEY = "test-key"
+SECRET = ("AKIDtest", "test-secret")
 EMAIL = {
     "from": "Shop <noreply@mail.shop.example>",
     "to": "ann@customer.example",

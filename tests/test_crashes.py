@@ -17,6 +17,7 @@ from emails import LambdaContext, body
 from mailer.identity import email_id
 from mailer.record import State
 from mailer.triggers.queue import handle
+from mailer.triggers.schedule import handle as run_schedule
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator
@@ -57,6 +58,18 @@ def lapse(runtime: Runtime) -> None:
     runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "lease_until", 1)
 
 
+def found_out(runtime: Runtime, ses: Emulator) -> int:
+    """Let the grace time be over and the sweep find out; return how often SES has accepted the email."""
+    store = runtime.ledger.store
+    identity = email_id(runtime.settings.account, f"sqs:{MESSAGE}")
+    store.client.zadd(store.key("open"), {identity: 1})
+    run_schedule({"job": "sweep"}, LambdaContext())
+    kept = record(runtime)
+    assert kept
+    assert kept.state is State.ACCEPTED
+    return ses.acceptances(kept.smtp_message_id)
+
+
 def test_worker_killed_before_admission_leaves_the_email_to_the_redelivery(
     runtime: Runtime, ses: Emulator
 ) -> None:
@@ -84,6 +97,7 @@ def test_worker_killed_between_admission_and_record_leaves_unknown(
     assert kept
     assert kept.state is State.UNKNOWN
     assert kept.code == "Ledger.LeaseLapsed"
+    assert found_out(runtime, ses) == 1
 
 
 def test_worker_killed_while_ses_answers_leaves_unknown(runtime: Runtime, ses: Emulator) -> None:
@@ -99,6 +113,7 @@ def test_worker_killed_while_ses_answers_leaves_unknown(runtime: Runtime, ses: E
     kept = record(runtime)
     assert kept
     assert kept.state is State.UNKNOWN
+    assert found_out(runtime, ses) == 1
 
 
 def test_worker_killed_after_the_record_replays(runtime: Runtime, ses: Emulator) -> None:

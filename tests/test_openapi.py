@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 
-from conftest import SECRET
 from docs.openapi.document import openapi
 from docs.openapi.schemas import EMAIL_REQUEST, NATIVE_REQUEST
-from emails import API_KEY, LambdaContext, scf_context
+from emails import API_KEY, SECRET, LambdaContext, scf_context
 from http_calls import OF_SCF, SHAPES, call
 from local.ses_emulator import Emulator
 from mailer.http_api import app

@@ -17,6 +17,7 @@ from emails import LambdaContext, body
 from mailer.identity import email_id
 from mailer.record import State
 from mailer.triggers.queue import handle
+from mailer.triggers.schedule import handle as run_schedule
 from queue_events import failures, kafka, sqs
 from queue_worker import POINTS
 
@@ -124,8 +125,10 @@ def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
     states = [kept.state for number in (0, 1, 3) if (kept := record(runtime, batch, number))]
     unknown = point in {"after_admit", "before_call", "after_call", "before_settle"}
     assert states == [State.ACCEPTED, State.UNKNOWN if unknown else State.ACCEPTED, State.ACCEPTED]
-    assert ses.stats()["duplicates"] == 0
-    assert len(ses.inbox()) == (2 if point in {"after_admit", "before_call"} else 3)
+    if unknown:
+        age(runtime, batch, 1)
+        run_schedule({"job": "sweep"}, LambdaContext())
+    assert sorted(ses.stats()["acceptances"].values()) == [1, 1, 1]
     (letter,) = runtime.ledger.dead_letters()
     assert letter["body"] == "{not json"
 
@@ -136,6 +139,12 @@ def identity(runtime: Runtime, batch: Json, offset: int) -> str:
 
 def record(runtime: Runtime, batch: Json, offset: int) -> Any:
     return runtime.ledger.look(identity(runtime, batch, offset))
+
+
+def age(runtime: Runtime, batch: Json, offset: int) -> None:
+    """Let the grace time of an email in doubt be over."""
+    store = runtime.ledger.store
+    store.client.zadd(store.key("open"), {identity(runtime, batch, offset): 1})
 
 
 def lapse(runtime: Runtime, batch: Json, offset: int) -> None:

@@ -35,7 +35,7 @@ TICK = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
 @pytest.fixture
 def ses() -> Iterator[Emulator]:
     """An SES whose status queries are as quick as the test wants them."""
-    from conftest import SECRET
+    from emails import SECRET
     from local.ses_emulator import Emulator
 
     with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +21,10 @@ from mailer.transport import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from local.ses_emulator import Emulator
 
+CERTIFICATE = Path(__file__).with_name("data") / "loopback.crt"
 MESSAGE_ID = "abc@mail.shop.example"
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -73,6 +75,14 @@ def full_listener() -> Iterator[str]:
                 connection.close()
 
 
+@pytest.fixture
+def tls() -> ssl.SSLContext:
+    """A server's side of TLS, with a certificate for 127.0.0.1 that only this test knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE, CERTIFICATE.with_suffix(".key"))
+    return context
+
+
 def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         return int(server.getsockname()[1])
@@ -94,6 +104,32 @@ def test_connect_timeout_is_not_sent() -> None:
 def test_failed_tls_handshake_is_not_sent() -> None:
     with listener(lambda connection: connection.sendall(b"this is no TLS\r\n")) as host:
         assert failure_at(host, scheme="https") == "Transport.TlsFailure"
+
+
+def test_certificate_of_a_stranger_is_not_sent(tls: ssl.SSLContext) -> None:
+    def answer(connection: socket.socket) -> None:
+        with suppress(OSError):
+            tls.wrap_socket(connection, server_side=True).close()
+
+    with listener(answer) as host:
+        assert failure_at(host, scheme="https") == "Transport.TlsFailure"
+
+
+def test_tls_that_breaks_after_the_request_left_is_unknown(
+    tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(connection: socket.socket) -> None:
+        secured = tls.wrap_socket(connection, server_side=True)
+        assert b"SendEmail" in secured.recv(65536)
+        raw = socket.socket(fileno=secured.detach())
+        with closing(raw):
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # a record that nobody has encrypted
+
+    monkeypatch.setattr("certifi.where", lambda: str(CERTIFICATE))
+    with listener(answer) as host:
+        code = failure_at(host, scheme="https")
+    assert code == "Transport.ConnectionLost"
+    assert rule_for(code).action is Action.RECONCILE
 
 
 def test_failed_proxy_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:

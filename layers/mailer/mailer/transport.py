@@ -8,6 +8,8 @@ of the request leaves counts as not sent.
 
 from __future__ import annotations
 
+import ssl
+import traceback
 from typing import TYPE_CHECKING
 
 from requests import exceptions as requests_errors
@@ -25,7 +27,6 @@ _BEFORE_SENDING = frozenset({"ClientError", "ClientParamsError", "ClientSideErro
 _SENDING: tuple[tuple[type[BaseException], str], ...] = (
     (urllib3_errors.NameResolutionError, "Transport.NameResolution"),
     (urllib3_errors.ProxyError, "Transport.ProxyFailure"),
-    (urllib3_errors.SSLError, "Transport.TlsFailure"),
     (urllib3_errors.NewConnectionError, "Transport.ConnectionRefused"),  # a kind of ConnectTimeoutError
     (urllib3_errors.ConnectTimeoutError, "Transport.ConnectTimeout"),
     (requests_errors.ReadTimeout, "Transport.ReadTimeout"),
@@ -50,10 +51,18 @@ def code_of(error: Exception) -> str:
     if code == "ServerNetworkError":
         return "Transport.HttpStatus"
     causes = list(_causes(error))
+    if any(map(_broke_in_handshake, causes)):
+        return "Transport.TlsFailure"
     for kind, name in _SENDING:
         if any(isinstance(cause, kind) for cause in causes):
             return name
     return "Transport.Unclassified"
+
+
+def _broke_in_handshake(cause: BaseException) -> bool:
+    """Tell whether TLS was never established; what breaks it later may have carried the request before."""
+    frames = (frame for frame, _line in traceback.walk_tb(cause.__traceback__))
+    return isinstance(cause, ssl.SSLError) and any(frame.f_code.co_name == "do_handshake" for frame in frames)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
