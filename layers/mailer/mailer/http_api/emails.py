@@ -91,18 +91,7 @@ def answer(outcome: Outcome) -> Response[str]:
     headers = {"Location": f"/emails/{outcome.id}"}
     if outcome.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return Response(status, "application/json", json.dumps(receipt(outcome)), headers)
-
-
-def receipt(outcome: Outcome) -> dict[str, Any]:
-    """Return the body that answers a send."""
-    return {
-        "id": outcome.id,
-        "state": outcome.state.value,
-        "message_id": outcome.message_id,
-        "request_id": outcome.request_id,
-        "replayed": outcome.replayed,
-    }
+    return Response(status, "application/json", json.dumps(outcome.receipt()), headers)
 
 
 def describe(record: Record, events: list[dict[str, Any]]) -> dict[str, Any]:
