@@ -50,9 +50,11 @@ EXPECTED = {
     "aws/queue-sqs-fifo.json": ("3 done", ["accepted", "accepted", "accepted"]),
     "aws/queue-sqs-sns.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-sqs.json": ("2 done, 1 returned", ["-", "accepted", "accepted"]),
-    "aws/schedule-digest-eventbridge.json": ("digest: nothing due", ["-"]),
+    "aws/http-digest-items.json": ("202", ["-"]),
+    "aws/schedule-digest-eventbridge.json": ("digest: 1 accepted", ["-", "accepted"]),
     "aws/schedule-eventbridge.json": ("sweep: nothing due", ["-"]),
     "tencent/http-function-url-get-health.json": ("200", ["-"]),
+    "tencent/http-function-url-get-docs.json": ("200", ["-"]),
     "tencent/http-function-url-get-openapi.json": ("200", ["-"]),
     "tencent/http-ses-events.json": ("200", ["-", "-"]),
     "tencent/queue-ckafka.json": ("3 done", ["accepted", "accepted", "refused"]),
@@ -230,7 +232,9 @@ def _answer(function: str, messages: int, payload: Any) -> str:
 
 
 def _body(payload: Any) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(payload["body"])
+    """Return the JSON that answers; a page has none."""
+    page = payload.get("headers", {}).get("Content-Type", "").startswith("text/html")
+    body: dict[str, Any] = {} if page else json.loads(payload["body"])
     return body
 
 
