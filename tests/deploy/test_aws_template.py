@@ -36,6 +36,7 @@ VARIANTS: dict[str, list[str]] = {
         "kafkaSecret=arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka",
     ],
 }
+WITHOUT_RESOURCES = ("ec2:", "xray:")  # IAM takes only "*" for what these functions need of them
 LOGS = {
     "logs:CreateLogStream": "each instance writes its own stream",
     "logs:PutLogEvents": "the outcome of every email, and the metrics in it",
@@ -53,6 +54,10 @@ ALLOWED: dict[str, dict[str, str]] = {
         "sqs:ReceiveMessage": "Lambda's poller takes messages in the function's name",
         "sqs:DeleteMessage": "and removes what was handled",
         "sqs:GetQueueAttributes": "and reads the queue's settings",
+    },
+    "TracingPolicy": {
+        "xray:PutTraceSegments": "Lambda writes the trace of each sampled invocation",
+        "xray:PutTelemetryRecords": "the same",
     },
     "NetworkPolicy": INTERFACE,
     "KafkaPolicy": INTERFACE
@@ -157,7 +162,9 @@ def actions(resources: Json) -> dict[str, set[str]]:
             for statement in [statement for document in documents for statement in document["Statement"]]:
                 action = statement["Action"]
                 granted.setdefault(name, set()).update([action] if isinstance(action, str) else action)
-                assert statement["Resource"] != "*" or all(name.startswith("ec2:") for name in action)
+                assert statement["Resource"] != "*" or all(
+                    one.startswith(WITHOUT_RESOURCES) for one in action
+                )
     return granted
 
 
