@@ -26,7 +26,7 @@ class Emulator:
 
         with Emulator(rate=20) as ses:
             profile = HttpProfile(protocol="http", endpoint=ses.address)
-            ...
+            send_with(profile)
             assert [mail.subject for mail in ses.inbox(to="user@example.com")] == ["Hello"]
 
     It listens from construction to `close()`. Raises OSError where the port is taken or a template
