@@ -45,6 +45,9 @@ class FieldError:
     pointer: str
     detail: str
 
+    def __str__(self) -> str:
+        return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
+
 
 class InvalidRequest(MailerError):
     """The input breaks at least one rule; `errors` lists all that were found."""
@@ -53,7 +56,7 @@ class InvalidRequest(MailerError):
 
     def __init__(self, errors: Iterable[FieldError]) -> None:
         self.errors = tuple(errors)
-        super().__init__("; ".join(f"{error.pointer or '/'}: {error.detail}" for error in self.errors))
+        super().__init__("; ".join(map(str, self.errors)))
 
     @classmethod
     def at(cls, pointer: str, detail: str) -> InvalidRequest:
