@@ -25,7 +25,7 @@ LEVELS = (
     {"ledger", "ses", "transport", "logs", "metrics"},
     {"runtime"},
     {"delivery"},
-    {"sweep", "reconcile", "digest.items", "digest.run", "digest.plan"},
+    {"sweep", "reconcile", "doctor", "digest.items", "digest.run", "digest.plan"},
     {"triggers", "http_api"},
     {"__main__"},
 )

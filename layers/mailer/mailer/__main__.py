@@ -1,4 +1,4 @@
-"""The command line, `python -m mailer`: digest check, digest plan NAME --at TIME, resolve ID VERDICT."""
+"""The command line, `python -m mailer`: doctor, digest check, digest plan, resolve."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 1 where something is wrong, and said on stderr."""
+    """Run one command and return its exit status: 1 where something is wrong, and said."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return int(options.command(options) or 0)
     except MailerError as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mailer", description="Look into Mailer, and decide for it.")
     commands = parser.add_subparsers(required=True)
+    doctor = commands.add_parser("doctor", help="look for what would lose email, repeat it or stop it")
+    doctor.set_defaults(command=_doctor)
     resolve = commands.add_parser("resolve", help="settle an unknown email that waits for an operator")
     resolve.add_argument("id", help="the email's id, with or without its domain")
     resolve.add_argument("verdict", choices=("accepted", "failed", "resend"), help="what is known of it")
@@ -43,6 +44,17 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--at", required=True, metavar="TIME", help="the tick's time, RFC 3339")
     plan.set_defaults(command=_plan)
     return parser
+
+
+def _doctor(_options: argparse.Namespace) -> int:
+    from .doctor import examine
+    from .runtime import Runtime
+
+    findings = list(examine(Runtime.current()))
+    for finding in findings:
+        word = "ok" if finding.good else "WRONG" if finding.grave else "note"
+        print(f"{word:<5}  {finding.subject:<22}  {finding.detail}")
+    return int(any(finding.grave and not finding.good for finding in findings))
 
 
 def _check(options: argparse.Namespace) -> None:
