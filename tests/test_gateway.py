@@ -1,4 +1,4 @@
-"""The local HTTP front, by the lines of the guide to the HTTP API."""
+"""The local HTTP front, by the lines of the README and of the guide to the HTTP API."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from local.world import LocalWorld
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-GUIDE = Path(__file__).parents[1] / "docs/http-api.md"
-LINES = re.findall(r"^curl .*# [0-9]{3}.*$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+ROOT = Path(__file__).parents[1]
+LINES = {
+    page: re.findall(r"^curl .*# [0-9]{3}.*$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    for page in ("README.md", "docs/http-api.md")
+}
 
 
 class Reply(NamedTuple):
@@ -62,9 +65,10 @@ def curl(gateway: Gateway, line: str) -> Reply:
     return ask(gateway, "POST" if body is not None else "GET", urlsplit(url).path, headers, body)
 
 
-def test_lines_of_the_guide_answer_as_it_says(gateway: Gateway) -> None:
-    assert len(LINES) == 10
-    for line in LINES:
+@pytest.mark.parametrize(("page", "lines"), [("README.md", 3), ("docs/http-api.md", 10)])
+def test_lines_answer_as_their_page_says(gateway: Gateway, page: str, lines: int) -> None:
+    assert len(LINES[page]) == lines
+    for line in LINES[page]:
         assert f"127.0.0.1:{PORT}/" in line
         reply = curl(gateway, line)
         assert str(reply.status) == line.rpartition("# ")[2][:3], (line, reply)
