@@ -51,7 +51,9 @@ def test_broker_gets_its_bad_messages_back_and_no_other(deployed: Aws, ses: Emul
     early = email("early", template={"id": COMING.id})
     deployed.send({**good, "poison": "{", "early": early})
     wait_until(
-        lambda: (count(deployed, STANDARD), count(deployed, DEAD)) == (0, 2), "the two are not dead letters"
+        lambda: (count(deployed, STANDARD), count(deployed, DEAD)) == (0, 2),
+        "the two are not dead letters",
+        patience=90,
     )
     assert len(ses.inbox()) == len(good)
 
@@ -64,6 +66,7 @@ def test_broker_gets_its_bad_messages_back_and_no_other(deployed: Aws, ses: Emul
         wait_until(
             lambda: (count(deployed, STANDARD), count(deployed, DEAD)) == (0, 1),
             "the poison is not dead again",
+            patience=90,
         )
         assert take(deployed, DEAD) == ["{"]
     assert sorted(mail.subject for mail in ses.inbox()) == ["early", *good]
