@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from local.store import EmbeddedStore
-from mailer.config import Config
+from mailer.config.file import Config
+from mailer.config.settings import Settings
 from mailer.deadline import Deadline
-from mailer.identity import email_id
-from mailer.ledger import Entry, Ledger, Store
-from mailer.logs import logger
-from mailer.record import State
-from mailer.request import EmailRequest
+from mailer.email.identity import id_for
+from mailer.email.request import EmailRequest
+from mailer.ledger import Attempt, Ledger, Store
+from mailer.ledger.record import State
 from mailer.runtime import Runtime
-from mailer.ses import SesClient
-from mailer.settings import Settings
+from mailer.ses.client import SesClient
+from mailer.telemetry.logs import logger
 from mailer.triggers.messages import process
 from mailer.triggers.sqs import SQS
 
@@ -45,21 +45,21 @@ EMAIL = {
 }
 
 
-def entries(account: str) -> list[Entry]:
+def entries(account: str) -> list[Attempt]:
     """Return a batch of emails, each to somebody else."""
     requests = [EmailRequest.parse({**EMAIL, "to": f"r{number}@customer.example"}) for number in range(BATCH)]
     return [
-        Entry(email_id(account, str(number)), request, "bench") for number, request in enumerate(requests)
+        Attempt(id_for(account, str(number)), request, "bench") for number, request in enumerate(requests)
     ]
 
 
-def one_by_one(ledger: Ledger, batch: list[Entry]) -> None:
+def one_by_one(ledger: Ledger, batch: list[Attempt]) -> None:
     """Admit as the queue function does."""
     with ThreadPoolExecutor(WORKERS) as pool:
         list(pool.map(ledger.admit, batch))
 
 
-def in_a_pipeline(ledger: Ledger, batch: list[Entry]) -> None:
+def in_a_pipeline(ledger: Ledger, batch: list[Attempt]) -> None:
     """Do what admission does for each email, but for the round trip, and then make that once."""
     script, questions = ledger._admit, []  # noqa: SLF001 - the benchmark stands in for it
 
@@ -68,8 +68,8 @@ def in_a_pipeline(ledger: Ledger, batch: list[Entry]) -> None:
         return '{"verdict": "wait"}'
 
     ledger._admit = collect  # noqa: SLF001
-    for entry in batch:
-        ledger.admit(entry)
+    for attempt in batch:
+        ledger.admit(attempt)
     ledger._admit = script  # noqa: SLF001
     pipeline = ledger.store.client.pipeline(transaction=False)
     for keys, args in questions:
@@ -94,11 +94,11 @@ def measure(url: str, *, sent: bool) -> None:
             ledger = Ledger(Store(url, account), rate=BATCH if sent else 20)
             batch = entries(account)
             if sent:
-                for entry in batch:
-                    ledger.admit(entry)
-                    ledger.settle(entry, State.ACCEPTED)
+                for attempt in batch:
+                    ledger.admit(attempt)
+                    ledger.settle(attempt, State.ACCEPTED)
             else:
-                ledger.look("warm")  # the connection is open and the script known, as in a warm function
+                ledger.get("warm")  # the connection is open and the script known, as in a warm function
                 ledger.store.client.script_load(ledger._admit.script)  # noqa: SLF001
             figures[name].append(timed(lambda admit=admit, ledger=ledger, batch=batch: admit(ledger, batch)))
             ledger.store.close()
@@ -116,7 +116,7 @@ def measure(url: str, *, sent: bool) -> None:
 
 
 def whole_batch(url: str) -> None:
-    """Print what a batch costs from its records to their fates."""
+    """Print what a batch costs from its records to their acks."""
     logger().setLevel("ERROR")
     os.environ |= {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
     with Emulator() as ses:

@@ -25,8 +25,8 @@ def write(target: Path, entries: dict[str, Path]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as archive:
         for name, path in sorted(entries.items()):
-            entry = zipfile.ZipInfo(name, EPOCH)
-            entry.create_system = UNIX
-            entry.external_attr = READABLE << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, path.read_bytes(), compresslevel=9)
+            attempt = zipfile.ZipInfo(name, EPOCH)
+            attempt.create_system = UNIX
+            attempt.external_attr = READABLE << 16
+            attempt.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(attempt, path.read_bytes(), compresslevel=9)

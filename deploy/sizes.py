@@ -27,10 +27,10 @@ def measure(layer: Path, target: Target) -> Size:
     zipped: Counter[str] = Counter()
     unzipped: Counter[str] = Counter()
     with zipfile.ZipFile(layer) as archive:
-        for entry in archive.infolist():
-            package = entry.filename.removeprefix(target.cloud.folder).split("/")[0]
-            zipped[package] += entry.compress_size
-            unzipped[package] += entry.file_size
+        for attempt in archive.infolist():
+            package = attempt.filename.removeprefix(target.cloud.folder).split("/")[0]
+            zipped[package] += attempt.compress_size
+            unzipped[package] += attempt.file_size
     packages = {name: (zipped[name], unzipped[name]) for name in sorted(unzipped)}
     return Size(layer.stat().st_size, sum(unzipped.values()), packages)
 

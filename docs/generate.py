@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from docs.openapi.document import DOCUMENT, PAGE, SERVED, document_text, served_text
 from docs.openapi.page import page
-from mailer.actions import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
+from mailer.ses.error_table import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,7 @@ def errors_page() -> str:
     lines = [
         "# Errors and what Mailer does about them",
         "",
-        "Generated from [`actions.py`](../layers/mailer/mailer/actions.py) by `make docs`.",
+        "Generated from [`error_table.py`](../layers/mailer/mailer/ses/error_table.py) by `make docs`.",
         "",
         "Every way in which a SendEmail call can fail has one line here. Its action decides what becomes of",
         "the email:",

@@ -15,14 +15,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .events import sample_event, sample_events
 from .gateway import Gateway
-from .world import API_KEY, LocalWorld
+from .sample_events import sample_event, sample_events
+from .stack import API_KEY, LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .events import SampleEvent
+    from .sample_events import SampleEvent
 
 EVENTS = sample_events()
 COLUMNS = {
@@ -67,10 +67,10 @@ EXPECTED = {
     "tencent/schedule-timer.json": ("sweep: nothing due", ["-"]),
 }
 SCF_DEFAULT_TIMEOUT = 3.0
-PATIENCE = 30.0
+WAIT_TIMEOUT_SECONDS = 30.0
 
 
-class NotAsItShouldBe(Exception):
+class DemoCheckFailed(Exception):
     """The demo saw something else than it promises to show."""
 
 
@@ -80,10 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--logs", type=Path, default=Path("build/demo"), help="where the functions' logs go")
     logs = parser.parse_args(arguments).logs
     try:
-        with LocalWorld(logs) as world:
-            _run(world)
-            _finish(world)
-    except NotAsItShouldBe as error:
+        with LocalStack(logs) as stack:
+            _run(stack)
+            _finish(stack)
+    except DemoCheckFailed as error:
         print(f"\nNot as it should be: {error}\nThe functions' logs are in {logs}/", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -91,38 +91,38 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(world: LocalWorld) -> None:
+def _run(stack: LocalStack) -> None:
     print(
         "Mailer turns events into email. Here AWS Lambda, Tencent Cloud SCF and Tencent Cloud SES are local:"
     )
-    print(f"nothing leaves this machine. Inbox: {world.ses.endpoint}   Logs: {world.logs}/\n")
+    print(f"nothing leaves this machine. Inbox: {stack.ses.endpoint}   Logs: {stack.logs}/\n")
     _print_row(COLUMNS)
     for event in EVENTS:
-        _show(world, event)
-    _same_event_twice(world)
-    _answer_lost(world)
-    _put_off(world)
+        _show(stack, event)
+    _same_event_twice(stack)
+    _answer_lost(stack)
+    _put_off(stack)
 
 
-def _finish(world: LocalWorld) -> None:
-    stats = world.ses.stats()
+def _finish(stack: LocalStack) -> None:
+    stats = stack.ses.stats()
     _check(stats["duplicates"] == 0, f"{stats['duplicates']} emails were sent twice")
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(stats["outcomes"].items()))
     print(f"\n{stats['calls']} calls of SES: {outcomes}. No email was sent twice.")
     if sys.stdin.isatty() and sys.stdout.isatty():
-        with Gateway(world.functions["aws", "http"].invoke) as gateway, suppress(EOFError, KeyboardInterrupt):
+        with Gateway(stack.functions["aws", "http"].invoke) as gateway, suppress(EOFError, KeyboardInterrupt):
             print(f"Call the API: {gateway.url}/docs   (docs/http-api.md; the key is {API_KEY})")
-            print(f"Look at the inbox: {world.ses.endpoint}   (Enter ends the demo)")
+            print(f"Look at the inbox: {stack.ses.endpoint}   (Enter ends the demo)")
             input()
         return
     print(f"{stats['accepted']} emails in the inbox:")
-    for mail in world.ses.inbox():
+    for mail in stack.ses.inbox():
         print(f"  {mail.subject:<24}  {', '.join(mail.to)}")
 
 
-def _show(world: LocalWorld, event: SampleEvent) -> None:
+def _show(stack: LocalStack, event: SampleEvent) -> None:
     """Run one sample event, print its rows and compare them with what is expected."""
-    payload, lines = _invoke(world, event.cloud, event.function, event.payload)
+    payload, lines = _invoke(stack, event.cloud, event.function, event.payload)
     told = [line for line in lines if "trigger" in line]
     emails = [line for line in told if "job" not in line]  # a job's own line says only what its emails do
     outcomes = emails or told or [_body(payload)]
@@ -132,27 +132,27 @@ def _show(world: LocalWorld, event: SampleEvent) -> None:
         email, state = outcome.get("id", ""), outcome.get("state", "-")
         _print_row([*left, state, f"{email[:8]}…" if email else "-", outcome.get("code") or "-"])
         left = ["", "", ""]
-        _check(state != "accepted" or world.ses.acceptances(email) == 1, f"{email} is not in the inbox once")
+        _check(state != "accepted" or stack.ses.acceptances(email) == 1, f"{email} is not in the inbox once")
     found = (answer, sorted(outcome.get("state", "-") for outcome in outcomes))
     expected = EXPECTED.get(event.name, ("200", ["accepted"]))
     _check(found == expected, f"{event.name} gave {found}, not {expected}")
 
 
-def _same_event_twice(world: LocalWorld) -> None:
+def _same_event_twice(stack: LocalStack) -> None:
     event = sample_event("aws/http-api-gateway-v1.json")
     print(f"\nThe same event twice ({event.name})")
-    answer, _ = _invoke(world, event.cloud, event.function, event.payload)
-    replayed, count = _replayed(answer), len(world.ses.inbox(smtp_message_id=_body(answer)["id"]))
+    answer, _ = _invoke(stack, event.cloud, event.function, event.payload)
+    replayed, count = _replayed(answer), len(stack.ses.inbox(smtp_message_id=_body(answer)["id"]))
     print(f"  {answer['statusCode']}, Idempotent-Replayed: {replayed}; emails in the inbox: {count}")
     _check(replayed == "true" and count == 1, "the second event was not answered from the first")
 
 
-def _answer_lost(world: LocalWorld) -> None:
+def _answer_lost(stack: LocalStack) -> None:
     print("\nSES takes an email, but its answer is lost on the way")
     for attempt, expected in (("first", "false"), ("again", "true")):
-        answer = _post(world, "answer-lost", to="answer-lost@fault.example")
+        answer = _post(stack, "answer-lost", to="answer-lost@fault.example")
         body, replayed = _body(answer), _replayed(answer)
-        calls = sum(call.smtp_message_id == f"<{body['id']}>" for call in world.ses.calls())
+        calls = sum(call.smtp_message_id == f"<{body['id']}>" for call in stack.ses.calls())
         status = answer["statusCode"]
         print(
             f"  {attempt}: {status} {body['state']}, Idempotent-Replayed: {replayed}; calls of SES: {calls}"
@@ -163,60 +163,60 @@ def _answer_lost(world: LocalWorld) -> None:
         )
 
 
-def _put_off(world: LocalWorld) -> None:
+def _put_off(stack: LocalStack) -> None:
     print("\nEmails that cannot go out yet, and the sweep that sends them")
     due = datetime.now(timezone.utc) + timedelta(seconds=3)
-    scheduled = _body(_post(world, "later", to="ned@customer.example", send_at=due.isoformat()))
+    scheduled = _body(_post(stack, "later", to="ned@customer.example", send_at=due.isoformat()))
     print(f"  for later (send_at): {scheduled['state']}")
-    deferred = _overload(world)
+    deferred = _overload(stack)
     print(f"  while SES answers RequestLimitExceeded and the function's time is up: {deferred['state']}")
     _check(
         (scheduled["state"], deferred["state"]) == ("scheduled", "deferred"), "the ledger did not keep them"
     )
     emails = (scheduled["id"], deferred["id"])
-    give_up = time.monotonic() + PATIENCE
-    while not all(world.ses.acceptances(email) for email in emails):
+    give_up = time.monotonic() + WAIT_TIMEOUT_SECONDS
+    while not all(stack.ses.acceptances(email) for email in emails):
         _check(time.monotonic() < give_up, "the sweep did not send what was due")
-        _invoke(world, "tencent", "schedule", sample_event("tencent/schedule-timer.json").payload)
+        _invoke(stack, "tencent", "schedule", sample_event("tencent/schedule-timer.json").payload)
         time.sleep(0.2)
-    states = [_body(_get(world, email))["state"] for email in emails]
+    states = [_body(_get(stack, email))["state"] for email in emails]
     print(f"  after the sweep: {', '.join(states)}")
     _check(states == ["accepted", "accepted"], "what the sweep sent was not recorded")
-    (mail,) = world.ses.inbox(smtp_message_id=scheduled["id"])
+    (mail,) = stack.ses.inbox(smtp_message_id=scheduled["id"])
     _check(mail.received >= due.timestamp(), "the scheduled email was sent before its time")
 
 
-def _overload(world: LocalWorld) -> dict[str, Any]:
+def _overload(stack: LocalStack) -> dict[str, Any]:
     """Push a message to a function with SCF's short default timeout, while SES turns requests away."""
     event = deepcopy(sample_event("tencent/queue-tdmq.json").payload)
     event["data"]["msgId"] += ":1"
     event["data"]["msgBody"] = json.dumps({**EMAIL, "to": "RequestLimitExceeded+once@fault.example"})
-    function = world.functions["tencent", "queue"]
+    function = stack.functions["tencent", "queue"]
     usual, function.timeout = function.timeout, SCF_DEFAULT_TIMEOUT
-    _, lines = _invoke(world, "tencent", "queue", event)
+    _, lines = _invoke(stack, "tencent", "queue", event)
     function.timeout = usual
     (outcome,) = (line for line in lines if "id" in line)
     return outcome
 
 
-def _invoke(world: LocalWorld, cloud: str, function: str, event: Any) -> tuple[Any, list[dict[str, Any]]]:
+def _invoke(stack: LocalStack, cloud: str, function: str, event: Any) -> tuple[Any, list[dict[str, Any]]]:
     """Return what the function answered, and what it logged beside metrics."""
-    invocation, lines = world.invoke(cloud, function, event)
+    invocation, lines = stack.invoke(cloud, function, event)
     _check(not invocation.failed, f"{cloud}/{function} failed: {invocation.payload}")
     return invocation.payload, [line for line in lines if "_aws" not in line]
 
 
-def _post(world: LocalWorld, key: str, **fields: Any) -> Any:
+def _post(stack: LocalStack, key: str, **fields: Any) -> Any:
     event = deepcopy(sample_event("aws/http-api-gateway-v2.json").payload)
     event["headers"]["idempotency-key"] = key
     event["body"] = json.dumps({**EMAIL, **fields})
-    return _invoke(world, "aws", "http", event)[0]
+    return _invoke(stack, "aws", "http", event)[0]
 
 
-def _get(world: LocalWorld, email: str) -> Any:
+def _get(stack: LocalStack, email: str) -> Any:
     event = deepcopy(sample_event("aws/http-api-gateway-v2-get-email.json").payload)
     event["rawPath"] = event["requestContext"]["http"]["path"] = f"/emails/{email}"
-    return _invoke(world, "aws", "http", event)[0]
+    return _invoke(stack, "aws", "http", event)[0]
 
 
 def _answer(function: str, messages: int, payload: Any) -> str:
@@ -251,7 +251,7 @@ def _print_row(cells: Iterable[str]) -> None:
 
 def _check(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - it reads as the statement that it checks
     if not holds:
-        raise NotAsItShouldBe(otherwise)
+        raise DemoCheckFailed(otherwise)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-PATIENCE = 30.0
+WAIT_TIMEOUT_SECONDS = 30.0
 # As a production store must be: every write is on disk before it is answered, and nothing is evicted.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", "")
 
@@ -64,7 +64,7 @@ class EmbeddedStore:
         ]
         with log.open("ab") as output:
             self._process = subprocess.Popen([*command, *DURABLE], stdout=output, stderr=output)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + WAIT_TIMEOUT_SECONDS
         with Valkey(port=self.port) as client:
             while self._process.poll() is None and time.monotonic() < until:
                 with contextlib.suppress(ValkeyError):

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from local.world import API_KEY
+from local.stack import API_KEY
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-PATIENCE = 30.0
+WAIT_TIMEOUT_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -24,7 +24,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+def wait_until(condition: Callable[[], object], what: str, patience: float = WAIT_TIMEOUT_SECONDS) -> None:
     """Ask again and again until it is so; AssertionError with ``what`` when it never is."""
     give_up = time.monotonic() + patience
     while not condition():

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from emails import API_KEY, SECRET
+from factories import API_KEY, SECRET
 from local.ses_emulator import Emulator
 from local.store import EmbeddedStore
-from mailer.logs import logger
 from mailer.runtime import Runtime
+from mailer.telemetry.logs import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from emails import LambdaContext
+from factories import LambdaContext
 from mailer.runtime import Runtime
 from mailer.triggers.queue import handle
 

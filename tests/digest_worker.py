@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Any
 
-from emails import LambdaContext
+from factories import LambdaContext
 from mailer.ledger import Ledger
 from mailer.ledger.digests import DigestLedger
 from mailer.triggers.schedule import handle

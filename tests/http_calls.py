@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from emails import API_KEY, LambdaContext, scf_context
+from factories import API_KEY, LambdaContext, scf_context
 from mailer.http_api import app
 
 Shape = Callable[[str, str, dict[str, str], str | None], dict[str, Any]]

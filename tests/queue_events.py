@@ -7,7 +7,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from local.events import sample_event
+from local.sample_events import sample_event
 
 
 def text(body: Any) -> Any:
@@ -19,8 +19,8 @@ def encoded(body: Any) -> str:
     return base64.b64encode(raw if isinstance(raw, bytes) else raw.encode()).decode()
 
 
-def sqs(*bodies: Any, group: str | None = None, first: int = 0, receives: int = 1) -> dict[str, Any]:
-    attributes = {"ApproximateReceiveCount": str(receives)}
+def sqs(*bodies: Any, group: str | None = None, first: int = 0, receive_count: int = 1) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receive_count)}
     if group:
         attributes["MessageGroupId"] = group
     return {

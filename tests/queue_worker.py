@@ -12,11 +12,11 @@ import sys
 from itertools import count
 from typing import Any
 
-from emails import LambdaContext
+from factories import LambdaContext
 from mailer.runtime import Runtime
 from mailer.triggers.queue import handle
 
-OWNERS = {"admit": "ledger", "call": "ses", "settle": "ledger", "bury": "ledger"}
+OWNERS = {"admit": "ledger", "call": "ses", "settle": "ledger", "dead_letter": "ledger"}
 POINTS = tuple(f"{when}_{step}" for step in OWNERS for when in ("before", "after"))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from mailer import limits
+from mailer.email import limits
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

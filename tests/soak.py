@@ -26,13 +26,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emails import API_KEY
+from factories import API_KEY
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from local.store import EmbeddedStore
-from mailer.identity import email_id
+from mailer.email.identity import id_for, smtp_message_id_for
 from mailer.ledger import Ledger, Store
-from mailer.native import message_id_for
-from mailer.record import State
+from mailer.ledger.record import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +67,7 @@ class Invocation:
 
     function: str
     event: Any
-    receives: int = 0
+    receive_count: int = 0
 
 
 @dataclass
@@ -250,7 +249,7 @@ class Soak:
         """Return what the platform would deliver again after this answer."""
         self.report.counts["deliveries"] += 1
         self.report.counts["answers"] += answer is not None
-        again = Invocation(invocation.function, invocation.event, invocation.receives + 1)
+        again = Invocation(invocation.function, invocation.event, invocation.receive_count + 1)
         if answer is None or "failed" in answer:
             self.report.counts["invocations lost"] += answer is None
             return again
@@ -261,7 +260,7 @@ class Soak:
             records = [record for record in invocation.event["Records"] if record["messageId"] in names]
             again.event = {"Records": records}
             wrong = all("999999" in record["body"] for record in records)
-            return None if wrong and again.receives >= 3 else again  # the queue's own dead-letter queue
+            return None if wrong and again.receive_count >= 3 else again  # the queue's own dead-letter queue
         return None
 
     def _gather_items(self) -> None:
@@ -327,9 +326,9 @@ class Soak:
         counts, wrong = self.report.counts, self.report.wrong
         dead = {json.loads(letter["reason"]).get("id") for letter in self.ledger.dead_letters(100_000)}
         for number in range(self.emails):
-            identity = email_id(self.account, f"mail-{number}")
-            message_id = message_id_for(identity, SENDER)
-            record = self.ledger.look(identity)
+            identity = id_for(self.account, f"mail-{number}")
+            message_id = smtp_message_id_for(identity, SENDER)
+            record = self.ledger.get(identity)
             accepted = self.ses.acceptances(message_id)
             state = record.state if record else None
             counts[f"emails {state.value if state else 'missing'}"] += 1

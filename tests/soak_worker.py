@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 
-from emails import LambdaContext
+from factories import LambdaContext
 from mailer.http_api.app import handle as http
-from mailer.ledger import doubts
+from mailer.ledger import unknown as doubts
 from mailer.triggers.queue import handle as queue
 from mailer.triggers.schedule import handle as schedule
 
@@ -15,7 +15,7 @@ HANDLERS = {"http": http, "queue": queue, "schedule": schedule}
 
 
 def main() -> None:
-    doubts.BETWEEN_QUERIES = 1  # the emulator of the soak answers as many status queries as come
+    doubts.QUERY_INTERVAL_MS = 1  # the emulator of the soak answers as many status queries as come
     answers, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         invocation = json.loads(line)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.addresses import (
+from mailer.email.addresses import (
     address_of,
     check_address,
     check_header_name,

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import body, email
+from factories import body, email
 from http_calls import SHAPES, call
-from mailer.callbacks import KINDS, SesEvent
+from mailer.email.identity import address_hash, id_for
 from mailer.errors import InvalidRequest
-from mailer.identity import address_hash, email_id
-from mailer.ledger import Entry
-from mailer.record import State
+from mailer.ledger import Attempt
+from mailer.ledger.record import State
+from mailer.ses.events import EVENT_TYPES, SesEvent
 
 if TYPE_CHECKING:
     import io
@@ -137,10 +137,10 @@ def test_repeated_event_changes_nothing(current: Runtime, log: io.StringIO) -> N
     tell(told, {**told, "useragent": "new", "fieldOfNextYear": [1]})
     assert looked_up(answer["id"]) == first
     verdicts = [json.loads(line).get("verdict") for line in log.getvalue().splitlines()]
-    assert [verdict for verdict in verdicts if verdict] == ["noted", "repeated", "repeated"]
+    assert [verdict for verdict in verdicts if verdict] == ["recorded", "repeated", "repeated"]
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", EVENT_TYPES)
 def test_every_event_settles_an_email_in_doubt_as_accepted(
     current: Runtime, ses: Emulator, name: str
 ) -> None:
@@ -160,27 +160,27 @@ def test_every_event_settles_an_email_in_doubt_as_accepted(
 
 
 def test_event_that_overtakes_the_answer_leaves_no_doubt(current: Runtime) -> None:
-    entry = Entry(email_id(current.settings.account, "k"), email(), "test")
-    current.ledger.admit(entry)
-    tell(event("delivered", messageId=entry.message_id, bulkId="bulk-1"))
-    assert not current.ledger.settle(entry, State.UNKNOWN, code="Transport.ReadTimeout")
-    record = current.ledger.look(entry.id)
+    attempt = Attempt(id_for(current.settings.account, "k"), email(), "test")
+    current.ledger.admit(attempt)
+    tell(event("delivered", messageId=attempt.smtp_message_id, bulkId="bulk-1"))
+    assert not current.ledger.settle(attempt, State.UNKNOWN, code="Transport.ReadTimeout")
+    record = current.ledger.get(attempt.id)
     assert record
-    assert (record.state, record.message_id) == (State.ACCEPTED, "bulk-1")
+    assert (record.state, record.ses_message_id) == (State.ACCEPTED, "bulk-1")
 
 
 @pytest.mark.parametrize(("name", "state"), [("delivered", "accepted"), ("dropped", "deferred")])
 def test_email_that_waits_is_not_sent_again_once_it_is_proved_sent(
     current: Runtime, name: str, state: str
 ) -> None:
-    entry = Entry(email_id(current.settings.account, "k"), email(), "test")
-    current.ledger.admit(entry)
-    current.ledger.settle(entry, State.DEFERRED, code="FailedOperation.FrequencyLimit", delay=3600)
-    tell(event(name, messageId=entry.message_id, bulkId=None))
-    record = current.ledger.look(entry.id)
+    attempt = Attempt(id_for(current.settings.account, "k"), email(), "test")
+    current.ledger.admit(attempt)
+    current.ledger.settle(attempt, State.DEFERRED, code="FailedOperation.FrequencyLimit", delay=3600)
+    tell(event(name, messageId=attempt.smtp_message_id, bulkId=None))
+    record = current.ledger.get(attempt.id)
     assert record
     assert record.state.value == state
-    assert (current.ledger.request_of(entry.id) is None) == (state == "accepted")
+    assert (current.ledger.stored_request(attempt.id) is None) == (state == "accepted")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_one_call_may_bring_many_events_and_what_says_nothing_is_ignored(current
 
 
 def test_events_of_one_email_are_limited(current: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mailer.ledger import events
+    from mailer.ledger import ses_events as events
 
     monkeypatch.setattr(events, "MAX_EVENTS", 2)
     answer = sent()
@@ -313,10 +313,12 @@ def test_log_tells_of_events_without_addresses(current: Runtime, log: io.StringI
 
 def test_emulator_and_mailer_agree_on_callbacks(current: Runtime, ses: Emulator) -> None:
     answer = sent(to="bounce@callback.example")
-    payloads = [ses.callbacks.payload(ses.inbox()[0], "bounce@callback.example", name) for name in KINDS]
-    assert tell(*payloads) == {"events": len(KINDS), "ignored": 0}
+    payloads = [
+        ses.callbacks.payload(ses.inbox()[0], "bounce@callback.example", name) for name in EVENT_TYPES
+    ]
+    assert tell(*payloads) == {"events": len(EVENT_TYPES), "ignored": 0}
     assert {one["event"] for one in looked_up(answer["id"])["events"]} == {
-        name for name, kind in KINDS.items() if kind.kept
+        name for name, kind in EVENT_TYPES.items() if kind.stored
     }
 
 
@@ -329,7 +331,7 @@ values = st.one_of(st.none(), st.text(), st.integers(), st.lists(st.text()), st.
         values,
         st.fixed_dictionaries(
             {
-                "event": st.one_of(st.sampled_from(sorted(KINDS)), values),
+                "event": st.one_of(st.sampled_from(sorted(EVENT_TYPES)), values),
                 "email": st.one_of(st.emails(), values),
             },
             optional=dict.fromkeys(OPTIONAL, values),
@@ -341,5 +343,5 @@ def test_event_is_read_or_refused_whatever_it_holds(document: Any) -> None:
         parsed = SesEvent.parse(document)
     except InvalidRequest:
         return
-    assert parsed.kind is KINDS[document["event"]]
-    assert document["email"].strip() not in json.dumps(parsed.note())
+    assert parsed.event_type is EVENT_TYPES[document["event"]]
+    assert document["email"].strip() not in json.dumps(parsed.stored_fields())

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import EMAIL
-from mailer.config import Config
+from factories import EMAIL
+from mailer.config.file import Config
+from mailer.email.request import EmailRequest
 from mailer.errors import ConfigurationError
-from mailer.request import EmailRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

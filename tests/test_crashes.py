@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body
-from mailer.identity import email_id
-from mailer.record import State
+from factories import LambdaContext, body
+from mailer.email.identity import id_for
+from mailer.ledger.record import State
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator
-    from mailer.record import Record
+    from mailer.ledger.record import Record
     from mailer.runtime import Runtime
 
 WORKER = Path(__file__).with_name("crash_worker.py")
@@ -49,19 +49,19 @@ def redeliver(request: dict[str, Any]) -> list[str]:
 
 
 def record(runtime: Runtime) -> Record | None:
-    return runtime.ledger.look(email_id(runtime.settings.account, f"sqs:{MESSAGE}"))
+    return runtime.ledger.get(id_for(runtime.settings.account, f"sqs:{MESSAGE}"))
 
 
 def lapse(runtime: Runtime) -> None:
     """Let the lease of the dead worker be over."""
-    identity = email_id(runtime.settings.account, f"sqs:{MESSAGE}")
+    identity = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
     runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "lease_until", 1)
 
 
 def found_out(runtime: Runtime, ses: Emulator) -> int:
     """Let the grace time be over and the sweep find out; return how often SES has accepted the email."""
     store = runtime.ledger.store
-    identity = email_id(runtime.settings.account, f"sqs:{MESSAGE}")
+    identity = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
     store.client.zadd(store.key("open"), {identity: 1})
     run_schedule({"job": "sweep"}, LambdaContext())
     kept = record(runtime)
@@ -96,7 +96,7 @@ def test_worker_killed_between_admission_and_record_leaves_unknown(
     kept = record(runtime)
     assert kept
     assert kept.state is State.UNKNOWN
-    assert kept.code == "Ledger.LeaseLapsed"
+    assert kept.code == "Ledger.LeaseExpired"
     assert found_out(runtime, ses) == 1
 
 

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mailer.credentials import EnvironmentCredential, NoCredentials
 from mailer.errors import ConfigurationError
+from mailer.ses.credentials import EnvironmentCredential, NoCredentials
 
 ROLE = {
     "TENCENTCLOUD_SECRETID": "role-id",

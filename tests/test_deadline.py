@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import mailer
-from emails import LambdaContext, scf_context
-from mailer.deadline import RESERVE, Deadline
+from factories import LambdaContext, scf_context
+from mailer.deadline import RESERVE_SECONDS, Deadline
 
 
 @pytest.fixture
@@ -22,15 +22,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 )
 def test_either_clouds_context_gives_the_deadline(clock: list[float], context: Any, seconds: float) -> None:
     deadline = Deadline.of(context)
-    assert deadline.left() == seconds - RESERVE
+    assert deadline.remaining() == seconds - RESERVE_SECONDS
     clock[0] += 1
-    assert deadline.left() == seconds - RESERVE - 1
+    assert deadline.remaining() == seconds - RESERVE_SECONDS - 1
 
 
 def test_when_time_is_up_nothing_is_left(clock: list[float]) -> None:
     deadline = Deadline(5)
     clock[0] += 6
-    assert deadline.left() == 0
+    assert deadline.remaining() == 0
 
 
 @pytest.mark.parametrize("name", mailer.__all__)

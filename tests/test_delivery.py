@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mailer
-from emails import email
-from mailer import delivery
-from mailer.actions import Action
+from factories import email
 from mailer.deadline import Deadline
-from mailer.delivery import deliver, deliver_kept
+from mailer.delivery import deliver as delivery
+from mailer.delivery.deliver import deliver, deliver_stored
+from mailer.delivery.outcome import Disposition
+from mailer.email.identity import id_for
 from mailer.errors import SesFailure, StoreUnavailable
-from mailer.identity import email_id
-from mailer.ledger import Entry, Keep, Ledger, Store
-from mailer.outcome import Disposition
-from mailer.record import State
+from mailer.ledger import Attempt, DeferPolicy, Ledger, Store
+from mailer.ledger.record import State
+from mailer.ses.error_table import Action
 
 if TYPE_CHECKING:
     import io
 
     from local.ses_emulator import Emulator
-    from mailer.outcome import Outcome
-    from mailer.record import Record
+    from mailer.delivery.outcome import Outcome
+    from mailer.ledger.record import Record
     from mailer.runtime import Runtime
 
 
 def record_of(runtime: Runtime, outcome: Outcome) -> Record:
-    record = runtime.ledger.look(outcome.id.partition("@")[0])
+    record = runtime.ledger.get(outcome.id.partition("@")[0])
     assert record
     return record
 
@@ -54,7 +54,7 @@ def test_public_surface_sends_an_email(runtime: Runtime, ses: Emulator) -> None:
     assert outcome.state is State.ACCEPTED
     [mail] = ses.inbox()
     assert mail.smtp_message_id == f"<{outcome.id}>"
-    assert mail.message_id == outcome.message_id
+    assert mail.message_id == outcome.ses_message_id
     assert mailer.Action.HALT is Action.HALT
     with pytest.raises(AttributeError):
         mailer.nothing  # noqa: B018
@@ -64,7 +64,11 @@ def test_same_key_again_replays_the_first_answer(runtime: Runtime, ses: Emulator
     first = deliver(email(), key="order-1")
     second = deliver(email(), key="order-1")
     assert second.replayed
-    assert (second.id, second.message_id, second.request_id) == (first.id, first.message_id, first.request_id)
+    assert (second.id, second.ses_message_id, second.request_id) == (
+        first.id,
+        first.ses_message_id,
+        first.request_id,
+    )
     assert len(ses.calls()) == 1
 
 
@@ -100,8 +104,8 @@ def test_twenty_workers_with_one_key_make_one_call(runtime: Runtime, ses: Emulat
 
 
 def test_in_flight_says_when_to_come_back(runtime: Runtime) -> None:
-    entry = Entry(email_id(runtime.settings.account, "order-1"), email(), "test")
-    runtime.ledger.admit(entry)
+    attempt = Attempt(id_for(runtime.settings.account, "order-1"), email(), "test")
+    runtime.ledger.admit(attempt)
     outcome = deliver(email(), key="order-1")
     assert outcome.disposition is Disposition.IN_FLIGHT
     assert outcome.retry_after
@@ -116,7 +120,7 @@ def test_lost_answer_leaves_unknown_and_nothing_sends_again(
     second = deliver(request, key="order-1", deadline=soon())
     assert first.state is second.state is State.UNKNOWN
     assert first.action is Action.RECONCILE
-    assert first.disposition is Disposition.KEPT
+    assert first.disposition is Disposition.PENDING
     assert second.replayed
     assert len(ses.calls()) == 1
     assert record_of(runtime, first).code == first.code
@@ -152,7 +156,7 @@ def test_rate_limit_is_retried_within_the_invocation(runtime: Runtime, ses: Emul
 def test_what_is_not_sent_in_time_is_left_to_the_platform(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.ServiceNotAvailable", times=None)
     outcome = deliver(email(), key="order-1", deadline=soon(3))
-    assert outcome.disposition is Disposition.NOT_SENT
+    assert outcome.disposition is Disposition.RETRY_LATER
     assert outcome.state is State.FAILED
     assert outcome.retry_after
     ses.faults.clear()
@@ -173,14 +177,14 @@ def test_fresh_credentials_end_an_expired_signature(runtime: Runtime, ses: Emula
 
 def test_unsent_email_is_kept_where_nobody_brings_it_again(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.ServiceNotAvailable", times=None)
-    outcome = deliver(email(), key="order-1", deadline=soon(3), keep=Keep.UNSENT)
-    assert outcome.disposition is Disposition.KEPT
+    outcome = deliver(email(), key="order-1", deadline=soon(3), defer=DeferPolicy.ALWAYS)
+    assert outcome.disposition is Disposition.PENDING
     assert record_of(runtime, outcome).state is State.DEFERRED
 
 
 def test_kept_email_is_retried_within_the_invocation(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.ServiceNotAvailable")
-    outcome = deliver(email(), deadline=soon(10), keep=Keep.UNSENT)
+    outcome = deliver(email(), deadline=soon(10), defer=DeferPolicy.ALWAYS)
     assert outcome.state is State.ACCEPTED
     assert len(ses.inbox()) == 1
 
@@ -205,7 +209,7 @@ def test_blocked_provider_among_several_pauses_none(runtime: Runtime, ses: Emula
 def test_eleventh_mail_of_an_hour_is_deferred_without_a_call(runtime: Runtime, ses: Emulator) -> None:
     outcomes = [deliver(email(subject=f"Mail {number}")) for number in range(11)]
     assert [outcome.state for outcome in outcomes] == [State.ACCEPTED] * 10 + [State.DEFERRED]
-    assert outcomes[-1].code == "Ledger.RecipientPaced"
+    assert outcomes[-1].code == "Ledger.RecipientRateLimited"
     assert len(ses.calls()) == 10
 
 
@@ -287,10 +291,10 @@ def test_halted_email_is_kept_while_the_ledger_has_room(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
-    assert deliver(email(), keep=Keep.HALTED).state is State.DEFERRED
-    assert deliver(email(subject="Two"), keep=Keep.HALTED).state is State.DEFERRED
-    monkeypatch.setattr(runtime.ledger, "_room", 2)
-    third = deliver(email(subject="Three"), keep=Keep.HALTED)
+    assert deliver(email(), defer=DeferPolicy.WHEN_HALTED).state is State.DEFERRED
+    assert deliver(email(subject="Two"), defer=DeferPolicy.WHEN_HALTED).state is State.DEFERRED
+    monkeypatch.setattr(runtime.ledger, "_backlog_max", 2)
+    third = deliver(email(subject="Three"), defer=DeferPolicy.WHEN_HALTED)
     assert third.disposition is Disposition.HALTED
 
 
@@ -299,10 +303,10 @@ def test_full_ledger_gives_back_what_it_would_defer(
 ) -> None:
     ses.add_fault("FailedOperation.TemporaryBlocked")
     deliver(email())
-    monkeypatch.setattr(runtime.ledger, "_room", 1)
-    outcome = deliver(email(subject="Two"), keep=Keep.UNSENT)
-    assert outcome.disposition is Disposition.NOT_SENT
-    assert outcome.code == "Ledger.NoRoom"
+    monkeypatch.setattr(runtime.ledger, "_backlog_max", 1)
+    outcome = deliver(email(subject="Two"), defer=DeferPolicy.ALWAYS)
+    assert outcome.disposition is Disposition.RETRY_LATER
+    assert outcome.code == "Ledger.BacklogFull"
 
 
 def test_scheduled_email_waits_and_expired_email_is_never_sent(runtime: Runtime, ses: Emulator) -> None:
@@ -320,9 +324,9 @@ def test_scheduled_email_waits_and_expired_email_is_never_sent(runtime: Runtime,
 
 def test_too_little_time_begins_nothing(runtime: Runtime, ses: Emulator) -> None:
     outcome = deliver(email(), key="order-1", deadline=Deadline(0))
-    assert outcome.disposition is Disposition.NOT_SENT
-    assert runtime.ledger.look(outcome.id.partition("@")[0]) is None
-    kept = deliver(email(), key="order-2", deadline=Deadline(0), keep=Keep.UNSENT)
+    assert outcome.disposition is Disposition.RETRY_LATER
+    assert runtime.ledger.get(outcome.id.partition("@")[0]) is None
+    kept = deliver(email(), key="order-2", deadline=Deadline(0), defer=DeferPolicy.ALWAYS)
     assert kept.state is State.DEFERRED
     assert ses.calls() == []
 
@@ -337,9 +341,9 @@ def test_pace_of_the_account_is_waited_for(runtime: Runtime, ses: Emulator) -> N
 def test_stale_admission_is_not_used(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "FENCE", -1.0)
+    monkeypatch.setattr(delivery, "MAX_ADMISSION_AGE", -1.0)
     outcome = deliver(email(), deadline=soon(2))
-    assert outcome.disposition is Disposition.NOT_SENT
+    assert outcome.disposition is Disposition.RETRY_LATER
     assert outcome.code == "Transport.NotStarted"
     assert ses.calls() == []
 
@@ -353,7 +357,7 @@ def test_acceptance_is_told_even_when_the_store_is_gone(
     monkeypatch.setattr(runtime.ledger, "settle", gone)
     outcome = deliver(email(), key="order-1")
     assert outcome.state is State.ACCEPTED
-    assert outcome.message_id == ses.inbox()[0].message_id
+    assert outcome.ses_message_id == ses.inbox()[0].message_id
     assert any(line["message"] == "email: outcome not recorded" for line in lines(log))
     assert deliver(email(), key="order-1").disposition is Disposition.IN_FLIGHT
 
@@ -367,7 +371,9 @@ def test_email_that_is_put_off_for_ever_is_given_up(
     assert first.state is State.DEFERRED
     identity = first.id.partition("@")[0]
     make_due(runtime, identity)
-    second = deliver_kept(identity, email(), State.DEFERRED, trigger="test", deadline=soon(), runtime=runtime)
+    second = deliver_stored(
+        identity, email(), State.DEFERRED, trigger="test", deadline=soon(), runtime=runtime
+    )
     assert second.disposition is Disposition.REFUSED
     assert second.state is State.FAILED
     assert second.code == "ResourceInsufficient"
@@ -381,7 +387,7 @@ def test_deferred_email_is_sent_once_when_two_sweeps_meet(runtime: Runtime, ses:
 
     def send(_: int) -> Outcome:
         barrier.wait()
-        return deliver_kept(
+        return deliver_stored(
             identity, email(), State.DEFERRED, trigger="test", deadline=soon(), runtime=runtime
         )
 
@@ -443,5 +449,5 @@ def end_halts(runtime: Runtime) -> None:
 def test_ledger_of_another_account_knows_nothing(runtime: Runtime, store_url: str) -> None:
     outcome = deliver(email(), key="order-1")
     stranger = Ledger(Store(store_url, "stranger"))
-    assert stranger.look(outcome.id.partition("@")[0]) is None
+    assert stranger.get(outcome.id.partition("@")[0]) is None
     stranger.store.close()

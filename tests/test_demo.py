@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.events import sample_events
+from local.sample_events import sample_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

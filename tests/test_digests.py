@@ -19,19 +19,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import LambdaContext, email, scf_context
+from factories import LambdaContext, email, scf_context
 from local.ses_emulator import Template
 from mailer import __main__ as command_line
-from mailer.config import Config
-from mailer.delivery import deliver
+from mailer.config.digests import DigestConfig
+from mailer.config.file import Config
+from mailer.delivery.deliver import deliver
 from mailer.digest import run as digest_run
-from mailer.digest.clock import hour_of, moment_of
-from mailer.digest.config import DigestConfig
+from mailer.digest.clock import parse_scheduled_time, window_at
 from mailer.digest.items import take_items
 from mailer.digest.plan import plan
 from mailer.digest.render import RenderFailed, check, render
+from mailer.email.identity import address_hash
 from mailer.errors import ConfigurationError, InvalidRequest
-from mailer.identity import address_hash
 from mailer.ledger.digests import DigestLedger
 from mailer.runtime import Runtime
 from mailer.triggers.schedule import handle
@@ -249,7 +249,7 @@ def test_halted_digest_is_kept_by_the_ledger_while_it_has_room(
     ses.add_fault("FailedOperation.InsufficientBalance")
     take(runtime, item(1), item(2, "bob@customer.example"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runtime.ledger, "_room", 0)
+        patch.setattr(runtime.ledger, "_backlog_max", 0)
         assert tick() == {"deferred": 1, "failed": 1}
     assert ses.inbox() == []
     end_halts(runtime)
@@ -292,9 +292,9 @@ def test_run_out_of_time_is_continued_by_the_next_tick(
 
 def test_run_that_nobody_finished_for_a_day_is_given_up(runtime: Runtime, ses: Emulator) -> None:
     digests = DigestLedger(runtime.ledger.store)
-    digests.begin_run("daily", NINE, moment_of(NINE).timestamp())
+    digests.begin_run("daily", NINE, parse_scheduled_time(NINE).timestamp())
     later = "2026-05-03T09:00:00Z"
-    assert digests.begin_run("daily", later, moment_of(later).timestamp()) == [(later, "")]
+    assert digests.begin_run("daily", later, parse_scheduled_time(later).timestamp()) == [(later, "")]
 
 
 @pytest.mark.parametrize("point", ["freeze", "settle", "close"])
@@ -403,7 +403,7 @@ def test_hour_that_is_skipped_or_comes_twice_counts_once(zone: str, date: str, h
     digest = DigestConfig("d", "s", 1, hour=hour)
     start = datetime.fromisoformat(date).replace(tzinfo=timezone.utc) - timedelta(hours=24)
     ticks = [start + timedelta(minutes=30 * half) for half in range(4 * 24)]
-    hits = [moment for moment in ticks if hour_of(digest, zone, moment).window == date]
+    hits = [moment for moment in ticks if window_at(digest, zone, moment).window == date]
     assert hits[0].strftime("%H:%M") == due
     assert hits[-1] - hits[0] < timedelta(hours=1)
 
@@ -417,7 +417,7 @@ def test_hourly_ticks_meet_every_local_day_once(zone: str, hour: int, start: dat
     first = start.replace(minute=0, second=0, microsecond=0, tzinfo=timezone.utc)
     digest = DigestConfig("d", "s", 1, hour=hour)
     ticks = [first + timedelta(hours=hours) for hours in range(24 * 4)]
-    windows = [window for moment in ticks if (window := hour_of(digest, zone, moment).window)]
+    windows = [window for moment in ticks if (window := window_at(digest, zone, moment).window)]
     assert len(windows) == len(set(windows))
     local = {moment.astimezone(ZoneInfo(zone)).date().isoformat() for moment in ticks[24:-24]}
     inner = sorted(local)[1:-1]
@@ -429,16 +429,18 @@ def test_quiet_hours_keep_silent(runtime: Runtime) -> None:
     silent = [
         hour
         for hour in range(24)
-        if hour_of(digest, None, datetime(2026, 5, 1, hour, tzinfo=timezone.utc)).why
+        if window_at(digest, None, datetime(2026, 5, 1, hour, tzinfo=timezone.utc)).why
     ]
     assert silent == [0, 1, 2, 3, 4, 5, 6, 22, 23]
     noon = DigestConfig("d", "s", 1, quiet_hours=(12, 14))
-    assert hour_of(noon, None, datetime(2026, 5, 1, 13, tzinfo=timezone.utc)).why == "quiet_hours"
+    assert window_at(noon, None, datetime(2026, 5, 1, 13, tzinfo=timezone.utc)).why == "quiet_hours"
 
 
 def test_zone_that_is_no_longer_known_is_the_digests_own() -> None:
     digest = DigestConfig("d", "s", 1, hour=9, time_zone="Asia/Singapore")
-    assert hour_of(digest, "Mars/Olympus", moment_of("2026-05-01T01:00:00Z")).window == "2026-05-01"
+    assert (
+        window_at(digest, "Mars/Olympus", parse_scheduled_time("2026-05-01T01:00:00Z")).window == "2026-05-01"
+    )
 
 
 def test_plan_says_who_gets_what_and_who_does_not_and_why(

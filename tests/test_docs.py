@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from docs.generate import delay_text, errors_page, generated
-from mailer.actions import OTHER_ACTIONS, TABLE, Action
+from mailer.ses.error_table import OTHER_ACTIONS, TABLE, Action
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailer.__main__ import main
-from mailer.doctor import examine
+from mailer.doctor import run_checks
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def wrong(runtime: Runtime) -> dict[str, str]:
-    return {finding.subject: finding.detail for finding in examine(runtime) if not finding.good}
+    return {finding.subject: finding.detail for finding in run_checks(runtime) if not finding.good}
 
 
 def test_healthy_deployment_has_nothing_wrong(

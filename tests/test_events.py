@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, scf_context
-from local.events import SampleEvent, sample_event, sample_events
-from local.world import API_KEY
-from mailer.config import Config
+from factories import LambdaContext, scf_context
+from local.sample_events import SampleEvent, sample_event, sample_events
+from local.stack import API_KEY
+from mailer.config.file import Config
 from mailer.http_api.routes import allowed_methods
 from mailer.triggers.http_events import read_http
 from mailer.triggers.invoke import is_invocation
 from mailer.triggers.queue import SOURCES
-from mailer.triggers.schedule import read_tick
+from mailer.triggers.schedule import read_scheduled_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,7 +108,10 @@ def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
         found = sum(source.matches(event.payload) for source in SOURCES)
         assert found + is_invocation(event.payload, Config()) == 1
     else:
-        assert read_tick(event.payload).scheduled_time in {"2026-11-23T09:00:00Z", "2026-11-23T01:00:00Z"}
+        assert read_scheduled_job(event.payload).scheduled_time in {
+            "2026-11-23T09:00:00Z",
+            "2026-11-23T01:00:00Z",
+        }
 
 
 @every_event

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.gateway import BODY_LIMIT, PORT, Gateway
-from local.world import LocalWorld
+from local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,8 @@ class Reply(NamedTuple):
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     with (
-        LocalWorld(tmp_path_factory.mktemp("logs")) as world,
-        Gateway(world.functions["aws", "http"].invoke, port=0) as front,
+        LocalStack(tmp_path_factory.mktemp("logs")) as stack,
+        Gateway(stack.functions["aws", "http"].invoke, port=0) as front,
     ):
         yield front
 

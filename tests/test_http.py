@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import API_KEY, LambdaContext, body
+from factories import API_KEY, LambdaContext, body
 from http_calls import SHAPES, api_gateway_v2, call, scf_url
+from mailer.email.identity import id_for
 from mailer.http_api import app
-from mailer.identity import email_id
 
 if TYPE_CHECKING:
     import io
@@ -60,11 +60,11 @@ def test_another_payload_under_the_key_is_422(runtime: Runtime, ses: Emulator) -
 
 
 def test_email_in_flight_is_409_with_retry_after(runtime: Runtime) -> None:
-    from mailer.ledger import Entry
-    from mailer.request import EmailRequest
+    from mailer.email.request import EmailRequest
+    from mailer.ledger import Attempt
 
-    identity = email_id(runtime.settings.account, "order-1")
-    runtime.ledger.admit(Entry(identity, EmailRequest.parse(body()), "test"))
+    identity = id_for(runtime.settings.account, "order-1")
+    runtime.ledger.admit(Attempt(identity, EmailRequest.parse(body()), "test"))
     status, headers, problem = call("POST", "/emails", body(), headers={"Idempotency-Key": "order-1"})
     assert status == 409
     assert int(headers["Retry-After"]) > 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import body
+from factories import body
 from http_calls import SHAPES, call
 from mailer.errors import StoreUnavailable
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext
+from factories import LambdaContext
 from http_calls import call
 from mailer.triggers.schedule import handle
 

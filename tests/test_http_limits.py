@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body
+from factories import LambdaContext, body
 from http_calls import SHAPES, alb, api_gateway_v2, call, clb
+from mailer.config.settings import Settings
+from mailer.email.limits import MAX_BODY_BYTES, MAX_HEADERS, MAX_JSON_DEPTH
 from mailer.errors import ConfigurationError
 from mailer.http_api import app
 from mailer.http_api.routes import ROUTES
-from mailer.limits import MAX_BODY_BYTES, MAX_HEADERS, MAX_JSON_DEPTH
-from mailer.settings import Settings
 
 if TYPE_CHECKING:
     import io

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailer.actions import Action
-from mailer.credentials import NoCredentials
+from mailer.delivery.outcome import DISPOSITIONS, Disposition, Outcome
 from mailer.errors import (
     ConfigurationError,
     FieldError,
@@ -20,10 +19,11 @@ from mailer.errors import (
     UnknownEvent,
 )
 from mailer.http_api.auth import key_name
-from mailer.http_api.emails import describe, idempotency_key
+from mailer.http_api.emails import idempotency_key, record_json
 from mailer.http_api.problems import TITLES, error_problem, outcome_problem, problem
-from mailer.outcome import DISPOSITIONS, Disposition, Outcome
-from mailer.record import Record, State
+from mailer.ledger.record import Record, State
+from mailer.ses.credentials import NoCredentials
+from mailer.ses.error_table import Action
 
 ID = "abcdefghijklmnopqrstuvwxyz234567@mail.shop.example"
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=255)
@@ -94,7 +94,7 @@ def test_retry_after_is_whole_seconds_and_never_too_early(seconds: float, header
     [
         (Disposition.REFUSED, False),
         (Disposition.KEY_REUSED, False),
-        (Disposition.NOT_SENT, True),
+        (Disposition.RETRY_LATER, True),
         (Disposition.HALTED, True),
         (Disposition.IN_FLIGHT, True),
     ],
@@ -143,11 +143,11 @@ def test_every_error_tells_what_a_caller_needs() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_a_record_of_any_state_has_an_outcome(state: State) -> None:
-    record = Record("x", state, ID, code="FailedOperation.FrequencyLimit", message_id="m", request_id="r")
+    record = Record("x", state, ID, code="FailedOperation.FrequencyLimit", ses_message_id="m", request_id="r")
     outcome = Outcome.of_record(record, replayed=True)
     assert outcome == Outcome(
         DISPOSITIONS[state], ID, state, code="FailedOperation.FrequencyLimit", action=Action.DEFER,
-        message_id="m", request_id="r", replayed=True,
+        ses_message_id="m", request_id="r", replayed=True,
     )  # fmt: skip
     assert Outcome.of_record(Record("x", state, ID), replayed=False).action is None
 
@@ -260,14 +260,14 @@ def test_a_key_is_the_same_plain_and_quoted(key: str) -> None:
 
 def test_a_record_is_described_without_what_was_sent_to_whom() -> None:
     record = Record(
-        "abc", State.DEFERRED, ID, attempts=2, code="FailedOperation.TemporaryBlocked", message_id="m",
+        "abc", State.DEFERRED, ID, attempts=2, code="FailedOperation.TemporaryBlocked", ses_message_id="m",
         request_id="r", created_at=1_777_777_777_001, updated_at=1_777_777_778_000, due_at=0,
         history=[
             {"state": "sending", "at": 1_777_777_777_001, "attempt": 1},
             {"state": "deferred", "at": 0, "due_at": 60_000},
         ],
     )  # fmt: skip
-    assert describe(record, []) == {
+    assert record_json(record, []) == {
         "id": ID, "state": "deferred", "code": "FailedOperation.TemporaryBlocked", "message_id": "m",
         "request_id": "r", "attempts": 2, "created_at": "2026-05-03T03:09:37.001Z",
         "updated_at": "2026-05-03T03:09:38.000Z", "due_at": "1970-01-01T00:00:00.000Z",
@@ -277,4 +277,4 @@ def test_a_record_is_described_without_what_was_sent_to_whom() -> None:
         ],
         "deliveries": [], "events": [],
     }  # fmt: skip
-    assert describe(Record("abc", State.ACCEPTED, ID), [])["due_at"] is None
+    assert record_json(Record("abc", State.ACCEPTED, ID), [])["due_at"] is None

@@ -8,10 +8,9 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from emails import email
-from mailer.identity import ID_CHARACTERS, address_hash, email_id, fingerprint, fresh_key
-from mailer.native import message_id_for
-from mailer.request import EmailRequest
+from factories import email
+from mailer.email.identity import ID_CHARACTERS, address_hash, fresh_key, id_for, smtp_message_id_for
+from mailer.email.request import EmailRequest
 from request_bodies import own_bodies, text
 
 accounts = st.from_regex(r"[A-Za-z0-9._-]{1,8}", fullmatch=True)
@@ -19,21 +18,21 @@ accounts = st.from_regex(r"[A-Za-z0-9._-]{1,8}", fullmatch=True)
 
 @given(accounts, text)
 def test_an_email_id_is_32_characters_of_lower_case_base32(account: str, key: str) -> None:
-    assert re.fullmatch(rf"[a-z2-7]{{{ID_CHARACTERS}}}", email_id(account, key))
-    assert email_id(account, key) == email_id(account, key)
+    assert re.fullmatch(rf"[a-z2-7]{{{ID_CHARACTERS}}}", id_for(account, key))
+    assert id_for(account, key) == id_for(account, key)
 
 
 @given(st.tuples(accounts, text), st.tuples(accounts, text))
 def test_another_account_or_key_is_another_email(one: tuple[str, str], other: tuple[str, str]) -> None:
     assume(one != other)
-    assert email_id(*one) != email_id(*other)
+    assert id_for(*one) != id_for(*other)
 
 
 def test_an_email_id_never_changes_since_records_and_callbacks_carry_it() -> None:
     digest = hashlib.sha256(b"defaultorder-1").digest()
-    assert email_id("default", "order-1") == base64.b32encode(digest)[:32].decode().lower()
-    assert email_id("default", "order-1") == "5juxczt2wnfwuolj4xtgrmt3kzg5qruz"
-    assert message_id_for(email_id("default", "order-1"), "a@b.example").endswith("@b.example")
+    assert id_for("default", "order-1") == base64.b32encode(digest)[:32].decode().lower()
+    assert id_for("default", "order-1") == "5juxczt2wnfwuolj4xtgrmt3kzg5qruz"
+    assert smtp_message_id_for(id_for("default", "order-1"), "a@b.example").endswith("@b.example")
 
 
 def test_fresh_keys_differ() -> None:
@@ -46,14 +45,14 @@ def test_the_fingerprint_does_not_depend_on_key_or_order(document: dict[str, Any
     names = list(document)
     random.shuffle(names)
     shuffled = {name: document[name] for name in names} | {"idempotency_key": "another"}
-    assert fingerprint(EmailRequest.parse(shuffled)) == fingerprint(request)
-    assert re.fullmatch(r"[0-9a-f]{64}", fingerprint(request))
+    assert EmailRequest.parse(shuffled).fingerprint() == request.fingerprint()
+    assert re.fullmatch(r"[0-9a-f]{64}", request.fingerprint())
 
 
 @given(own_bodies(), own_bodies())
 def test_other_requests_have_other_fingerprints(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = (EmailRequest.parse({**document, "idempotency_key": "same"}) for document in (one, other))
-    assert (fingerprint(first) == fingerprint(second)) == (first == second)
+    assert (first.fingerprint() == second.fingerprint()) == (first == second)
 
 
 def test_each_difference_in_what_is_asked_for_shows() -> None:
@@ -64,7 +63,7 @@ def test_each_difference_in_what_is_asked_for_shows() -> None:
         {"send_at": "2026-05-01T09:00:00Z"}, {"expires_at": "2026-05-01T09:00:00Z"},
         {"on_unknown": "hold"}, {"unsubscribe": 0}, {"trigger_type": 0},
     ]  # fmt: skip
-    assert len({fingerprint(email(**fields)) for fields in asked}) == len(asked)
+    assert len({email(**fields).fingerprint() for fields in asked}) == len(asked)
 
 
 def test_an_address_hash_hides_the_address_and_its_case() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import email
-from mailer.actions import rule_for
+from factories import email
+from mailer.email.identity import id_for
 from mailer.errors import StoreUnavailable
-from mailer.identity import email_id
-from mailer.ledger import Entry, Keep, Ledger, Store, Verdict
-from mailer.record import State
+from mailer.ledger import Attempt, DeferPolicy, Ledger, Store, Verdict
+from mailer.ledger.record import State
+from mailer.ses.error_table import rule_for
 
 if TYPE_CHECKING:
     from mailer.runtime import Runtime
@@ -23,21 +23,21 @@ def ledger(runtime: Runtime) -> Ledger:
     return runtime.ledger
 
 
-def entry(key: str = "order-1", **fields: Any) -> Entry:
-    return Entry(email_id("", key), email(**fields), "test")
+def attempt(key: str = "order-1", **fields: Any) -> Attempt:
+    return Attempt(id_for("", key), email(**fields), "test")
 
 
-def stored(ledger: Ledger, one: Entry) -> dict[str, str]:
+def stored(ledger: Ledger, one: Attempt) -> dict[str, str]:
     record: dict[str, str] = ledger.store.client.hgetall(ledger.store.prefix + "email:" + one.id)
     return record
 
 
-def change(ledger: Ledger, one: Entry, **fields: Any) -> None:
+def change(ledger: Ledger, one: Attempt, **fields: Any) -> None:
     ledger.store.client.hset(ledger.store.prefix + "email:" + one.id, mapping=fields)
 
 
 def test_admission_whose_answer_was_lost_may_be_asked_again(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     first, second = ledger.admit(one), ledger.admit(one)
     assert first.verdict is second.verdict is Verdict.SEND
     assert second.record
@@ -45,96 +45,96 @@ def test_admission_whose_answer_was_lost_may_be_asked_again(ledger: Ledger) -> N
 
 
 def test_settlement_whose_answer_was_lost_may_be_repeated(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
-    assert ledger.settle(one, State.ACCEPTED, message_id="m", request_id="r")
-    assert not ledger.settle(one, State.ACCEPTED, message_id="m", request_id="r")
-    record = ledger.look(one.id)
+    assert ledger.settle(one, State.ACCEPTED, ses_message_id="m", request_id="r")
+    assert not ledger.settle(one, State.ACCEPTED, ses_message_id="m", request_id="r")
+    record = ledger.get(one.id)
     assert record
-    assert record.message_id == "m"
+    assert record.ses_message_id == "m"
 
 
 def test_answer_that_comes_after_the_lease_still_counts(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     change(ledger, one, lease_until=1)
-    lapsed = ledger.look(one.id)
+    lapsed = ledger.get(one.id)
     assert lapsed
     assert lapsed.state is State.UNKNOWN
-    assert ledger.settle(one, State.ACCEPTED, message_id="m")
-    record = ledger.look(one.id)
+    assert ledger.settle(one, State.ACCEPTED, ses_message_id="m")
+    record = ledger.get(one.id)
     assert record
     assert [note["state"] for note in record.history] == ["sending", "unknown", "accepted"]
 
 
 def test_only_the_holder_of_the_token_may_settle(ledger: Ledger) -> None:
-    ledger.admit(entry())
-    assert not ledger.settle(entry(), State.ACCEPTED, message_id="m")
+    ledger.admit(attempt())
+    assert not ledger.settle(attempt(), State.ACCEPTED, ses_message_id="m")
 
 
 def test_accepted_record_forgets_the_request_and_fades_after_its_retention(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     assert "ann@customer.example" in stored(ledger, one)["body"]
-    ledger.settle(one, State.ACCEPTED, message_id="m")
+    ledger.settle(one, State.ACCEPTED, ses_message_id="m")
     assert "body" not in stored(ledger, one)
-    assert ledger.request_of(one.id) is None
+    assert ledger.stored_request(one.id) is None
     assert "ann@customer.example" not in json.dumps(stored(ledger, one))
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) > 29 * 86_400
 
 
 def test_unknown_record_keeps_the_request_and_never_fades(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     ledger.settle(one, State.UNKNOWN, code="InternalError", rule=rule_for("InternalError"))
-    assert ledger.request_of(one.id) == (State.UNKNOWN, stored(ledger, one)["body"])
+    assert ledger.stored_request(one.id) == (State.UNKNOWN, stored(ledger, one)["body"])
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 
 def test_new_attempt_on_a_failed_record_does_not_fade(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     ledger.settle(one, State.FAILED, code="Transport.ConnectionRefused")
-    again = entry()
+    again = attempt()
     assert ledger.admit(again).verdict is Verdict.SEND
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 
 def test_pace_holds_a_place_until_a_second_after_the_answer(store_url: str, runtime: Runtime) -> None:
     ledger = Ledger(Store(store_url, runtime.settings.account), rate=2)
-    first, second, third = entry("a"), entry("b"), entry("c")
+    first, second, third = attempt("a"), attempt("b"), attempt("c")
     assert ledger.admit(first).verdict is Verdict.SEND
     assert ledger.admit(second).verdict is Verdict.SEND
     refused = ledger.admit(third)
-    assert refused.verdict is Verdict.WAIT
+    assert refused.verdict is Verdict.RATE_LIMITED
     assert 0 < refused.wait <= 0.05
-    assert ledger.look(third.id) is None
-    ledger.settle(first, State.ACCEPTED, message_id="m")
-    free_at = ledger.store.client.zscore(ledger.store.prefix + "pace", first.token)
+    assert ledger.get(third.id) is None
+    ledger.settle(first, State.ACCEPTED, ses_message_id="m")
+    free_at = ledger.store.client.zscore(ledger.store.prefix + "rate_slots", first.token)
     settled_at = int(stored(ledger, first)["updated_at"])
     assert free_at == settled_at + 1000
     ledger.store.close()
 
 
 def test_rate_refusal_pauses_the_whole_account(ledger: Ledger) -> None:
-    one = entry("a")
+    one = attempt("a")
     ledger.admit(one)
     code = "RequestLimitExceeded"
     ledger.settle(one, State.FAILED, code=code, rule=rule_for(code))
-    assert ledger.admit(entry("b")).verdict is Verdict.WAIT
+    assert ledger.admit(attempt("b")).verdict is Verdict.RATE_LIMITED
 
 
 def test_email_with_no_time_left_is_kept_when_it_must_be(ledger: Ledger) -> None:
-    assert ledger.admit(entry("a"), in_time=False).verdict is Verdict.WAIT
-    kept = ledger.admit(entry("b"), keep=Keep.UNSENT, in_time=False)
-    assert kept.verdict is Verdict.PUT_OFF
+    assert ledger.admit(attempt("a"), in_time=False).verdict is Verdict.RATE_LIMITED
+    kept = ledger.admit(attempt("b"), defer=DeferPolicy.ALWAYS, in_time=False)
+    assert kept.verdict is Verdict.DEFERRED
     assert kept.record
-    assert kept.record.code == "Ledger.Paced"
+    assert kept.record.code == "Ledger.RateLimited"
 
 
 def test_due_email_is_handed_out_once_at_a_time(ledger: Ledger) -> None:
-    one = entry()
-    ledger.admit(one, keep=Keep.UNSENT, in_time=False)
+    one = attempt()
+    ledger.admit(one, defer=DeferPolicy.ALWAYS, in_time=False)
     ledger.store.client.zadd(ledger.store.prefix + "due", {one.id: 1})
     assert ledger.due(10) == [one.id]
     assert ledger.due(10) == []
@@ -142,20 +142,20 @@ def test_due_email_is_handed_out_once_at_a_time(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("state", [State.REFUSED, State.FAILED, State.ACCEPTED])
 def test_what_somebody_else_has_settled_is_not_taken_up(ledger: Ledger, state: State) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
-    ledger.settle(one, state, code="FailedOperation.WrongContentJson", message_id="m")
-    assert ledger.admit(entry(), claim=State.DEFERRED).verdict is Verdict.RECORDED
+    ledger.settle(one, state, code="FailedOperation.WrongContentJson", ses_message_id="m")
+    assert ledger.admit(attempt(), from_state=State.DEFERRED).verdict is Verdict.DUPLICATE
 
 
 def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url: str) -> None:
     ledger = Ledger(Store(store_url, runtime.settings.account), rate=100)
     code = "Transport.ConnectionRefused"
     for _ in range(30):
-        one = entry()
+        one = attempt()
         ledger.admit(one)
         ledger.settle(one, State.FAILED, code=code, rule=rule_for(code))
-    record = ledger.look(one.id)
+    record = ledger.get(one.id)
     assert record
     assert record.attempts == 30
     assert len(record.history) == 40
@@ -165,8 +165,8 @@ def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url:
 
 
 def test_dead_letter_is_kept_once_and_whole(ledger: Ledger) -> None:
-    assert ledger.bury("ckafka:t:1:36", {"code": "InvalidRequest"}, "not json ☃")
-    assert not ledger.bury("ckafka:t:1:36", {"code": "InvalidRequest"}, "not json ☃")
+    assert ledger.dead_letter("ckafka:t:1:36", {"code": "InvalidRequest"}, "not json ☃")
+    assert not ledger.dead_letter("ckafka:t:1:36", {"code": "InvalidRequest"}, "not json ☃")
     [letter] = ledger.dead_letters()
     assert letter["body"] == "not json ☃"
     assert json.loads(letter["reason"]) == {"code": "InvalidRequest"}
@@ -174,31 +174,31 @@ def test_dead_letter_is_kept_once_and_whole(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("claim", [State.SENDING, State.UNKNOWN, State.ACCEPTED])
 def test_what_is_being_sent_or_in_doubt_cannot_be_claimed(ledger: Ledger, claim: State) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     if claim is not State.SENDING:
-        ledger.settle(one, claim, message_id="m")
-    assert ledger.admit(entry(), claim=claim).verdict is Verdict.RECORDED
+        ledger.settle(one, claim, ses_message_id="m")
+    assert ledger.admit(attempt(), from_state=claim).verdict is Verdict.DUPLICATE
 
 
 def test_record_that_nobody_has_is_absent(ledger: Ledger) -> None:
-    assert ledger.look("a" * 32) is None
+    assert ledger.get("a" * 32) is None
 
 
 def test_scripts_are_loaded_again_after_the_store_forgot_them(ledger: Ledger) -> None:
     ledger.store.client.script_flush()
-    assert ledger.admit(entry()).verdict is Verdict.SEND
+    assert ledger.admit(attempt()).verdict is Verdict.SEND
 
 
 def test_store_that_is_down_is_an_error_of_its_own() -> None:
     ledger = Ledger(Store("valkey://127.0.0.1:1/0", "nobody"))
     for step in (
-        lambda: ledger.admit(entry()),
-        lambda: ledger.settle(entry(), State.ACCEPTED),
-        lambda: ledger.look("a" * 32),
+        lambda: ledger.admit(attempt()),
+        lambda: ledger.settle(attempt(), State.ACCEPTED),
+        lambda: ledger.get("a" * 32),
         lambda: ledger.due(1),
-        lambda: ledger.request_of("a" * 32),
-        lambda: ledger.bury("s", {}, ""),
+        lambda: ledger.stored_request("a" * 32),
+        lambda: ledger.dead_letter("s", {}, ""),
         ledger.dead_letters,
         ledger.store.ping,
     ):
@@ -209,15 +209,15 @@ def test_store_that_is_down_is_an_error_of_its_own() -> None:
 
 
 def test_outcome_is_recorded_even_in_a_full_store(ledger: Ledger) -> None:
-    one = entry()
+    one = attempt()
     ledger.admit(one)
     ledger.store.client.config_set("maxmemory", 1)
     try:
         with pytest.raises(StoreUnavailable):
-            ledger.admit(entry("another"))
-        assert ledger.settle(one, State.ACCEPTED, message_id="m")
+            ledger.admit(attempt("another"))
+        assert ledger.settle(one, State.ACCEPTED, ses_message_id="m")
     finally:
         ledger.store.client.config_set("maxmemory", 0)
-    record = ledger.look(one.id)
+    record = ledger.get(one.id)
     assert record
     assert record.state is State.ACCEPTED

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import body
+from factories import body
 from local.platform import Function, LambdaFunction, ScfFunction
 from local.platform.tencent import RoleKey
 
@@ -284,5 +284,5 @@ def test_function_killed_during_the_call_of_ses_does_not_send_again(
     if cloud is LambdaFunction:
         assert again.payload == {"batchItemFailures": [{"itemIdentifier": "m-1"}]}
     else:
-        assert "Redeliver" in again.payload["stackTrace"]
+        assert "RedeliveryRequired" in again.payload["stackTrace"]
     assert len(ses.calls()) == len(ses.inbox()) == 1

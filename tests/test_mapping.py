@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mailer.config.mapping import PayloadMapping
 from mailer.errors import ConfigurationError, InvalidRequest
-from mailer.mapping import Mapping
 
 PLACE = "mailer.toml [webhooks.billing]"
 TABLE: dict[str, Any] = {
@@ -26,11 +26,11 @@ TABLE: dict[str, Any] = {
 PAYLOAD = {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example", "name": "Ann"}}}
 
 
-def mapping(**changes: Any) -> Mapping:
-    return Mapping.check(PLACE, {**TABLE, **changes})
+def mapping(**changes: Any) -> PayloadMapping:
+    return PayloadMapping.check(PLACE, {**TABLE, **changes})
 
 
-def refusals(one: Mapping, payload: Any) -> dict[str, str]:
+def refusals(one: PayloadMapping, payload: Any) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
         one.request(payload)
     return {error.pointer: error.detail for error in caught.value.errors}
@@ -49,9 +49,9 @@ def test_defaults_fill_what_neither_gives() -> None:
 
 
 def test_condition_decides_and_none_means_always() -> None:
-    assert mapping().wants(PAYLOAD)
-    assert not mapping().wants({"type": "invoice.voided"})
-    assert Mapping.check(PLACE, {}).wants(None)
+    assert mapping().matches(PAYLOAD)
+    assert not mapping().matches({"type": "invoice.voided"})
+    assert PayloadMapping.check(PLACE, {}).matches(None)
 
 
 def test_expression_that_finds_nothing_is_named() -> None:
@@ -77,7 +77,7 @@ def test_error_of_a_constant_names_no_expression() -> None:
 def test_expression_that_does_not_fit_the_payload_is_named() -> None:
     payload = {"data": {"name": "Ann"}}
     with pytest.raises(InvalidRequest, match=r"`abs\(data.name\)` does not fit the payload"):
-        mapping(when="abs(data.name)").wants(payload)
+        mapping(when="abs(data.name)").matches(payload)
     with pytest.raises(InvalidRequest, match=r"^/to: .*does not fit the payload"):
         mapping(map={"to": "abs(data.name)"}).request(payload)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import email
-from mailer.delivery import deliver
+from factories import email
+from mailer.delivery.deliver import deliver
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator

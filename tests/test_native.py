@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
+from mailer.email.identity import smtp_message_id_for
+from mailer.email.native import is_native, native_location, to_native
+from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest
-from mailer.identity import fingerprint
-from mailer.native import is_native, message_id_for, native_location, to_native
-from mailer.request import EmailRequest
 from request_bodies import Json, json_objects, native_body, own_bodies
 
 API_PAGE = json.loads((Path(__file__).parent / "data/api_page_requests.json").read_text(encoding="utf-8"))
@@ -28,7 +28,7 @@ def refusals(document: Any) -> dict[str, str]:
 
 def parameters(request: EmailRequest) -> dict[str, Any]:
     """Return the parameters of SendEmail, with what is text that holds JSON as that JSON."""
-    native = to_native(request, "<id@domain>")
+    native = to_native(request.document(), "id@domain")
     assert native.pop("SmtpMessageId") == "<id@domain>"
     if "Template" in native:
         native["Template"]["TemplateData"] = json.loads(native["Template"]["TemplateData"])
@@ -82,7 +82,7 @@ def test_every_documented_parameter_goes_out_as_it_came() -> None:
 def test_both_forms_of_a_request_are_the_same_request(own: dict[str, Any]) -> None:
     request, native = EmailRequest.parse(own), EmailRequest.parse(native_body(own))
     assert native == request
-    assert fingerprint(native) == fingerprint(request)
+    assert native.fingerprint() == request.fingerprint()
 
 
 @given(own_bodies())
@@ -91,20 +91,20 @@ def test_what_goes_out_reads_back_as_the_same_request(own: dict[str, Any]) -> No
     steering: dict[str, Any] = {
         name: own[name] for name in ("send_at", "expires_at", "on_unknown") if name in own
     }
-    again = EmailRequest.parse({**to_native(request, "<key@domain>"), **steering})
+    again = EmailRequest.parse({**to_native(request.document(), "key@domain"), **steering})
     assert again == request.model_copy(update={"idempotency_key": "<key@domain>"})
 
 
 @given(json_objects)
 def test_template_data_is_sent_as_a_json_string(data: dict[str, Json]) -> None:
     request = EmailRequest.parse({**NATIVE, "Template": {"TemplateID": 1, "TemplateData": json.dumps(data)}})
-    sent = to_native(request, "<>")["Template"]
+    sent = to_native(request.document(), "")["Template"]
     assert isinstance(sent["TemplateData"], str)
     assert json.loads(sent["TemplateData"]) == data
 
 
 def test_nothing_that_was_not_asked_for_is_sent() -> None:
-    assert set(to_native(EmailRequest.parse(NATIVE), "<>")) == {*NATIVE, "SmtpMessageId"}
+    assert set(to_native(EmailRequest.parse(NATIVE).document(), "")) == {*NATIVE, "SmtpMessageId"}
 
 
 def test_nulls_as_the_sdk_writes_them_are_left_out() -> None:
@@ -245,4 +245,4 @@ def test_every_field_of_a_request_has_its_place_in_a_native_body() -> None:
 
 
 def test_the_message_id_has_the_domain_of_the_sender() -> None:
-    assert message_id_for("abc", "Shop <noreply@Mail.Shop.example>") == "abc@mail.shop.example"
+    assert smtp_message_id_for("abc", "Shop <noreply@Mail.Shop.example>") == "abc@mail.shop.example"

@@ -16,14 +16,14 @@ from schemathesis.checks import CHECKS
 
 from docs.openapi.document import openapi
 from docs.openapi.schemas import EMAIL_REQUEST, NATIVE_REQUEST
-from emails import API_KEY, SECRET, LambdaContext, scf_context
+from factories import API_KEY, SECRET, LambdaContext, scf_context
 from http_calls import OF_SCF, SHAPES, call
 from local.ses_emulator import Emulator
+from mailer.email.native import FIELDS
+from mailer.email.request import EmailRequest
 from mailer.http_api import app
 from mailer.http_api.problems import TITLES
 from mailer.http_api.routes import ROUTES
-from mailer.native import FIELDS
-from mailer.request import EmailRequest
 from wsgi_front import front
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ UNSAYABLE = re.compile(
 
 
 @pytest.fixture
-def world(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[Emulator]:
+def emulator_stack(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> Iterator[Emulator]:
     """An SES without limits of pace, so that a refusal is the request's own."""
     (tmp_path / "mailer.toml").write_text(CONFIG, encoding="utf-8")
     with Emulator(credentials=dict([SECRET]), rate=0, recipient_hourly=0) as unlimited:
@@ -81,7 +83,7 @@ def against(shape: Shape) -> Any:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    def test_the_handler_answers_as_documented(case: Any, world: Emulator, log: io.StringIO) -> None:
+    def test_the_handler_answers_as_documented(case: Any, emulator_stack: Emulator, log: io.StringIO) -> None:
         excluded = [CHECKS.get_one("positive_data_acceptance")]
         if case.operation.path == "/ses/events/{token}":
             case.path_parameters["token"] = TOKEN

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body, scf_context
+from factories import LambdaContext, body, scf_context
+from mailer.email.identity import id_for
 from mailer.errors import ConfigurationError, StoreUnavailable
-from mailer.identity import email_id
-from mailer.record import State
-from mailer.triggers.messages import Redeliver
+from mailer.ledger.record import State
+from mailer.triggers.messages import RedeliveryRequired
 from mailer.triggers.queue import handle
 from queue_events import ckafka, failures, sqs
 
@@ -59,7 +59,7 @@ def test_group_stops_at_the_first_failure_and_others_go_on(runtime: Runtime, ses
 def test_halted_email_waits_in_the_ledger(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
     assert failures(handle(sqs(body()), LambdaContext())) == []
-    record = runtime.ledger.look(email_id(runtime.settings.account, "sqs:message-0"))
+    record = runtime.ledger.get(id_for(runtime.settings.account, "sqs:message-0"))
     assert record
     assert record.state is State.DEFERRED
 
@@ -82,7 +82,7 @@ def test_store_that_is_down_returns_everything_unsent(
 ) -> None:
     monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
     assert failures(handle(sqs(body(), body()), LambdaContext())) == ["message-0", "message-1"]
-    with pytest.raises(Redeliver):
+    with pytest.raises(RedeliveryRequired):
         handle(ckafka(body()), scf_context())
     with pytest.raises(StoreUnavailable):
         handle({"unknown": "event"}, scf_context())
@@ -122,7 +122,7 @@ def test_bad_record_of_ckafka_becomes_a_dead_letter_and_blocks_nothing(
 def test_ckafka_email_that_must_wait_is_kept(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
     assert handle(ckafka(body()), scf_context()) == {"records": 1}
-    record = runtime.ledger.look(email_id(runtime.settings.account, "ckafka:emails:1:0"))
+    record = runtime.ledger.get(id_for(runtime.settings.account, "ckafka:emails:1:0"))
     assert record
     assert record.state is State.DEFERRED
 
@@ -130,8 +130,8 @@ def test_ckafka_email_that_must_wait_is_kept(runtime: Runtime, ses: Emulator) ->
 def test_ckafka_raises_where_the_ledger_is_full(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime.ledger, "_room", 0)
-    with pytest.raises(Redeliver, match="1 of 1 messages"):
+    monkeypatch.setattr(runtime.ledger, "_backlog_max", 0)
+    with pytest.raises(RedeliveryRequired, match="1 of 1 messages"):
         handle(ckafka(body()), scf_context(0.1))
 
 

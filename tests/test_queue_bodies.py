@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body, scf_context
-from mailer.config import Config
+from factories import LambdaContext, body, scf_context
+from mailer.config.file import Config
 from mailer.errors import ConfigurationError
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body, scf_context
+from factories import LambdaContext, body, scf_context
 from mailer.errors import StoreUnavailable
-from mailer.triggers.messages import Redeliver
+from mailer.triggers.messages import RedeliveryRequired
 from mailer.triggers.queue import handle
 from queue_events import ckafka, failures, kafka, sqs, tdmq
 
@@ -42,7 +42,7 @@ def comes_again(batch: dict[str, Any], context: Any) -> bool:
     """Deliver a batch, and tell whether its platform would deliver something of it once more."""
     try:
         return bool(handle(batch, context).get("batchItemFailures"))
-    except Redeliver:
+    except RedeliveryRequired:
         return True
 
 
@@ -95,7 +95,7 @@ def test_refused_message_stops_its_group_once_and_then_lets_the_others_pass(
     first = handle(sqs(*bodies, group="one"), LambdaContext())
     assert failures(first) == ["message-0", "message-1", "message-2"]
     assert ses.inbox() == []
-    again = handle(sqs(*bodies, group="one", receives=2), LambdaContext())
+    again = handle(sqs(*bodies, group="one", receive_count=2), LambdaContext())
     assert failures(again) == ["message-0"]
     assert sent(ses, "a") == ["a 0", "a 1"]
 
@@ -109,7 +109,7 @@ def test_no_time_left_returns_all_without_asking_the_store(
     monkeypatch.setattr(runtime.ledger, "admit", asked.append)
     batch = event(mails("a", 200))
     if source == "ckafka":
-        with pytest.raises(Redeliver, match="200 of 200"):
+        with pytest.raises(RedeliveryRequired, match="200 of 200"):
             handle(batch, scf_context(1))
     else:
         assert len(failures(handle(batch, LambdaContext(1)))) == (200 if source == "fifo" else 1)
@@ -121,8 +121,8 @@ def test_store_that_goes_down_is_not_asked_for_every_record(
 ) -> None:
     asked: list[Any] = []
 
-    def gone(entry: Any, **_options: Any) -> None:
-        asked.append(entry)
+    def gone(attempt: Any, **_options: Any) -> None:
+        asked.append(attempt)
         raise StoreUnavailable("ConnectionError")
 
     monkeypatch.setattr(runtime.ledger, "admit", gone)

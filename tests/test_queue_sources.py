@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails import LambdaContext, body, scf_context
-from local.events import sample_event
+from factories import LambdaContext, body, scf_context
+from local.sample_events import sample_event
 from mailer.errors import ConfigurationError
-from mailer.ledger import Keep
-from mailer.triggers.messages import Fate, Redeliver
+from mailer.ledger import DeferPolicy
+from mailer.triggers.messages import Ack, RedeliveryRequired
 from mailer.triggers.queue import SOURCES, handle
 from queue_events import (
     activemq,
@@ -138,7 +138,7 @@ def test_store_that_is_down_raises_where_no_answer_can_say_so(
     environment: dict[str, str], ses: Emulator, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
-    with pytest.raises(Redeliver, match="3 of 3"):
+    with pytest.raises(RedeliveryRequired, match="3 of 3"):
         handle(BATCHES[source](body(), body(subject="Two"), "{not json"), context(source))
     assert ses.calls() == []
 
@@ -323,8 +323,8 @@ def test_direct_invocation_raises_only_where_nothing_keeps_it(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert handle(body(idempotency_key="late"), LambdaContext(0.1))["state"] == "deferred"
-    monkeypatch.setattr(runtime.ledger, "_room", 0)
-    with pytest.raises(Redeliver, match="NoRoom"):
+    monkeypatch.setattr(runtime.ledger, "_backlog_max", 0)
+    with pytest.raises(RedeliveryRequired, match="BacklogFull"):
         handle(body(idempotency_key="no room"), LambdaContext(0.1))
     assert ses.calls() == []
 
@@ -341,10 +341,10 @@ def test_defect_met_by_one_message_holds_up_no_other(
 ) -> None:
     original = runtime.ledger.admit
 
-    def defective(entry: Any, **options: Any) -> Any:
-        if entry.request.subject == "one":
+    def defective(attempt: Any, **options: Any) -> Any:
+        if attempt.request.subject == "one":
             raise ZeroDivisionError
-        return original(entry, **options)
+        return original(attempt, **options)
 
     monkeypatch.setattr(runtime.ledger, "admit", defective)
     answer = handle(BATCHES[source](body(subject="one"), body(subject="two")), context(source))
@@ -365,8 +365,8 @@ def test_what_has_no_source_is_kept_whole(runtime: Runtime, ses: Emulator) -> No
 
 def test_every_source_has_a_fate_for_every_outcome() -> None:
     for source in SOURCES:
-        assert all(isinstance(fate, Fate) for fate in source.fates.values())
-        assert source.keep is not Keep.NOTHING
+        assert all(isinstance(ack, Ack) for ack in source.acks.values())
+        assert source.keep is not DeferPolicy.NEVER
 
 
 JSON = st.recursive(
@@ -412,5 +412,5 @@ def swift(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, ses: Emulator) -> R
 
 @given(event=malformed() | JSON)
 def test_no_event_makes_the_handler_raise_what_it_should_not(swift: Runtime, event: Any) -> None:
-    with suppress(Redeliver):
+    with suppress(RedeliveryRequired):
         assert json.loads(json.dumps(handle(event, LambdaContext(5)))) is not None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, body
-from mailer.identity import email_id
-from mailer.record import State
+from factories import LambdaContext, body
+from mailer.email.identity import id_for
+from mailer.ledger.record import State
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
 from queue_events import failures, kafka, sqs
@@ -111,7 +111,7 @@ def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
     """The worker dies at the second email of a partition of four, the third of which is poison."""
     bodies = [*emails(2), "{not json", body(to="last@customer.example")]
     batch = kafka({"emails-0": bodies})
-    worker = Worker(point, "1" if point.endswith("bury") else "2")
+    worker = Worker(point, "1" if point.endswith("dead_letter") else "2")
     assert worker.answer(batch) is None
     assert worker.end() == -signal.SIGKILL
 
@@ -134,11 +134,11 @@ def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
 
 
 def identity(runtime: Runtime, batch: Json, offset: int) -> str:
-    return email_id(runtime.settings.account, f"kafka:{batch['eventSourceArn']}:emails-0:{offset}")
+    return id_for(runtime.settings.account, f"kafka:{batch['eventSourceArn']}:emails-0:{offset}")
 
 
 def record(runtime: Runtime, batch: Json, offset: int) -> Any:
-    return runtime.ledger.look(identity(runtime, batch, offset))
+    return runtime.ledger.get(identity(runtime, batch, offset))
 
 
 def age(runtime: Runtime, batch: Json, offset: int) -> None:

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, email
-from mailer import delivery, reconcile
+from factories import LambdaContext, email
 from mailer.__main__ import main
 from mailer.deadline import Deadline
-from mailer.delivery import deliver
-from mailer.http_api.emails import describe
-from mailer.ledger import Entry
-from mailer.ledger.doubts import Decision, DoubtLedger
-from mailer.record import State
+from mailer.delivery import deliver as delivery
+from mailer.delivery import reconcile
+from mailer.delivery.deliver import deliver
+from mailer.http_api.emails import record_json
+from mailer.ledger import Attempt
+from mailer.ledger.record import State
+from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.triggers.schedule import handle
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.ses_emulator import Emulator
-    from mailer.outcome import Outcome
-    from mailer.record import Record
+    from mailer.delivery.outcome import Outcome
+    from mailer.ledger.record import Record
     from mailer.runtime import Runtime
 
 TICK = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
@@ -35,7 +36,7 @@ TICK = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
 @pytest.fixture
 def ses() -> Iterator[Emulator]:
     """An SES whose status queries are as quick as the test wants them."""
-    from emails import SECRET
+    from factories import SECRET
     from local.ses_emulator import Emulator
 
     with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
@@ -44,7 +45,7 @@ def ses() -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def _quick_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.doubts.BETWEEN_QUERIES", 1)
+    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 def identity(outcome: Outcome) -> str:
@@ -52,7 +53,7 @@ def identity(outcome: Outcome) -> str:
 
 
 def record_of(runtime: Runtime, outcome: Outcome) -> Record:
-    record = runtime.ledger.look(identity(outcome))
+    record = runtime.ledger.get(identity(outcome))
     assert record
     return record
 
@@ -86,7 +87,7 @@ def test_email_that_ses_has_is_accepted(runtime: Runtime, ses: Emulator, log: io
     record = record_of(runtime, outcome)
     [mail] = ses.inbox()
     assert record.state is State.ACCEPTED
-    assert record.message_id == mail.message_id
+    assert record.ses_message_id == mail.message_id
     assert record.history[-1] | {"at": 0} == {
         "state": "accepted",
         "evidence": "status-query",
@@ -118,11 +119,11 @@ def test_nothing_is_asked_before_the_grace_time_is_over(runtime: Runtime, ses: E
 
 def test_held_email_waits_for_an_operator(runtime: Runtime, ses: Emulator) -> None:
     outcome = in_doubt(ses, accepted=False, on_unknown="hold")
-    assert sweep(runtime) == {"held": 1}
-    assert sweep(runtime) == {"held": 1}
+    assert sweep(runtime) == {"needs_operator": 1}
+    assert sweep(runtime) == {"needs_operator": 1}
     record = record_of(runtime, outcome)
     assert record.state is State.UNKNOWN
-    assert [note.get("decision") for note in record.history] == [None, None, "held"]
+    assert [note.get("decision") for note in record.history] == [None, None, "needs_operator"]
     assert record.code == "Transport.ConnectionLost"
     assert ses.inbox() == []
 
@@ -155,7 +156,7 @@ def test_held_email_that_shows_up_late_is_accepted(runtime: Runtime, ses: Emulat
     outcome = in_doubt(ses, accepted=True, on_unknown="hold")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ses.mailbox, "records", list)
-        assert sweep(runtime) == {"held": 1}
+        assert sweep(runtime) == {"needs_operator": 1}
     assert sweep(runtime) == {"found": 1}
     assert record_of(runtime, outcome).state is State.ACCEPTED
 
@@ -163,7 +164,7 @@ def test_held_email_that_shows_up_late_is_accepted(runtime: Runtime, ses: Emulat
 def test_what_was_decided_is_in_the_answer_of_the_http_api(runtime: Runtime, ses: Emulator) -> None:
     outcome = in_doubt(ses, accepted=True)
     sweep(runtime)
-    body = describe(record_of(runtime, outcome), [])
+    body = record_json(record_of(runtime, outcome), [])
     assert body["state"] == "accepted"
     assert body["history"][-1]["evidence"] == "status-query"
 
@@ -177,20 +178,22 @@ def test_email_that_this_version_cannot_read_stays_in_doubt(runtime: Runtime, se
 
 
 def test_lapsed_lease_is_reconciled_like_a_lost_answer(runtime: Runtime, ses: Emulator) -> None:
-    entry = Entry("a" * 32, email(), "test")
-    runtime.ledger.admit(entry)
+    attempt = Attempt("a" * 32, email(), "test")
+    runtime.ledger.admit(attempt)
     store = runtime.ledger.store
-    store.client.hset(store.key("email", entry.id), "lease_until", 1)
-    store.client.zadd(store.key("open"), {entry.id: 1})
+    store.client.hset(store.key("email", attempt.id), "lease_until", 1)
+    store.client.zadd(store.key("open"), {attempt.id: 1})
     assert sweep(runtime) == {"resend": 1, "accepted": 1}
     assert len(ses.inbox()) == 1
 
 
 def test_email_that_is_still_being_sent_is_left_alone(runtime: Runtime, ses: Emulator) -> None:
-    entry = Entry("a" * 32, email(), "test")
-    runtime.ledger.admit(entry)
+    attempt = Attempt("a" * 32, email(), "test")
+    runtime.ledger.admit(attempt)
     assert sweep(runtime) == {}
-    runtime.ledger.store.client.zadd(runtime.ledger.store.key("open"), {entry.id: 1})  # its lease is not over
+    runtime.ledger.store.client.zadd(
+        runtime.ledger.store.key("open"), {attempt.id: 1}
+    )  # its lease is not over
     assert sweep(runtime) == {}
 
 
@@ -198,7 +201,7 @@ def test_message_id_of_another_record_is_never_claimed(runtime: Runtime, ses: Em
     accepted = deliver(email(subject="One"))
     lost = in_doubt(ses, accepted=False, subject="Two")
     assert sweep(runtime) == {"resend": 1, "accepted": 1}
-    assert record_of(runtime, lost).message_id != accepted.message_id
+    assert record_of(runtime, lost).ses_message_id != accepted.ses_message_id
     assert [ses.acceptances(one.id) for one in (accepted, lost)] == [1, 1]
 
 
@@ -214,17 +217,17 @@ def test_two_emails_and_one_trace_are_not_guessed_apart(runtime: Runtime, ses: E
 def test_two_emails_and_two_traces_are_both_accepted(runtime: Runtime, ses: Emulator) -> None:
     outcomes = [in_doubt(ses, accepted=True, subject=subject) for subject in ("One", "Two")]
     assert sweep(runtime) == {"found": 2}
-    claimed = {record_of(runtime, outcome).message_id for outcome in outcomes}
+    claimed = {record_of(runtime, outcome).ses_message_id for outcome in outcomes}
     assert claimed == {mail.message_id for mail in ses.inbox()}
 
 
 def test_trace_of_an_email_that_is_still_being_sent_is_left_to_it(runtime: Runtime, ses: Emulator) -> None:
     lost = in_doubt(ses, accepted=False)
-    entry = Entry("a" * 32, email(subject="Another"), "test")
-    runtime.ledger.admit(entry)
-    receipt = runtime.ses.send(entry.request, entry.message_id, 10)
+    attempt = Attempt("a" * 32, email(subject="Another"), "test")
+    runtime.ledger.admit(attempt)
+    receipt = runtime.ses.send(attempt.request, attempt.smtp_message_id, 10)
     assert sweep(runtime) == {"ambiguous": 1}
-    runtime.ledger.settle(entry, State.ACCEPTED, message_id=receipt.message_id)
+    runtime.ledger.settle(attempt, State.ACCEPTED, ses_message_id=receipt.ses_message_id)
     assert sweep(runtime) == {"resend": 1, "accepted": 1}
     assert ses.acceptances(lost.id) == 1
 
@@ -267,23 +270,23 @@ def test_queries_go_out_one_a_second_for_the_whole_account(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    doubts = DoubtLedger(runtime.ledger.store)
-    assert doubts.take_turn() == 0
-    assert doubts.take_turn() == 1.05
-    doubts.end_turn()
-    assert 0.5 < doubts.take_turn() <= 1.05
+    doubts = UnknownLedger(runtime.ledger.store)
+    assert doubts.acquire_query_slot() == 0
+    assert doubts.acquire_query_slot() == 1.05
+    doubts.release_query_slot()
+    assert 0.5 < doubts.acquire_query_slot() <= 1.05
 
 
 def test_turn_that_does_not_come_in_time_decides_nothing(runtime: Runtime, ses: Emulator) -> None:
     in_doubt(ses, accepted=False)
-    DoubtLedger(runtime.ledger.store).take_turn()
+    UnknownLedger(runtime.ledger.store).acquire_query_slot()
     assert sweep(runtime, 3) == {"undecided": 1}
 
 
 def test_turn_is_waited_for(runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     in_doubt(ses, accepted=True)
-    monkeypatch.setattr("mailer.ledger.doubts.BETWEEN_QUERIES", 300)
-    DoubtLedger(runtime.ledger.store).end_turn()
+    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 300)
+    UnknownLedger(runtime.ledger.store).release_query_slot()
     assert sweep(runtime) == {"found": 1}
 
 
@@ -343,7 +346,7 @@ def test_email_that_never_gets_through_is_given_up_with_its_history(
     outcome = in_doubt(ses, accepted=False)
     ses.add_fault("reset-before")
     assert sweep(runtime) == {"resend": 1, "unknown": 1}
-    assert sweep(runtime) == {"given_up": 1}
+    assert sweep(runtime) == {"exhausted": 1}
     assert record_of(runtime, outcome).state is State.FAILED
     [letter] = runtime.ledger.dead_letters()
     assert json.loads(letter["reason"])["history"][-1]["evidence"] == "no-trace"
@@ -358,10 +361,9 @@ def test_expired_email_is_not_sent_again(runtime: Runtime, ses: Emulator) -> Non
     body = json.loads(store.client.hget(store.key("email", one), "body"))
     past = {**body, "expires_at": "2020-01-01T00:00:00Z"}
     store.client.hset(store.key("email", one), "body", json.dumps(past))
-    from mailer.identity import fingerprint
-    from mailer.request import EmailRequest
+    from mailer.email.request import EmailRequest
 
-    store.client.hset(store.key("email", one), "fingerprint", fingerprint(EmailRequest.parse(past)))
+    store.client.hset(store.key("email", one), "fingerprint", EmailRequest.parse(past).fingerprint())
     assert sweep(runtime) == {"resend": 1, "expired": 1}
     assert record_of(runtime, outcome).state is State.EXPIRED
     assert ses.inbox() == []

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from emails import EMAIL, body, email
-from mailer import limits
+from factories import EMAIL, body, email
+from mailer.email import limits
+from mailer.email.identity import smtp_message_id_for
+from mailer.email.native import to_native
+from mailer.email.request import EmailRequest
 from mailer.errors import FieldError, InvalidRequest
-from mailer.native import message_id_for, to_native
-from mailer.request import EmailRequest
 from request_bodies import (
     Json,
     instants,
@@ -149,7 +150,7 @@ def test_an_attachment_knows_its_size(content: bytes) -> None:
 
 def test_the_whole_request_is_limited_to_8_mb_as_it_goes_over_the_wire() -> None:
     def wire(request: EmailRequest) -> int:
-        return len(json.dumps(to_native(request, f"<{message_id_for('-' * 32, request.sender)}>")))
+        return len(json.dumps(to_native(request.document(), smtp_message_id_for("-" * 32, request.sender))))
 
     spare = limits.MAX_REQUEST_BYTES - wire(email(template={"id": 1, "data": {"x": ""}}))
     assert wire(email(template={"id": 1, "data": {"x": "a" * spare}})) == limits.MAX_REQUEST_BYTES

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emails import LambdaContext, email, scf_context
-from mailer.delivery import deliver
-from mailer.record import State
-from mailer.triggers.schedule import handle, read_tick
+from factories import LambdaContext, email, scf_context
+from mailer.delivery.deliver import deliver
+from mailer.ledger.record import State
+from mailer.triggers.schedule import handle, read_scheduled_job
 from test_delivery import make_due
 
 if TYPE_CHECKING:
     import io
 
     from local.ses_emulator import Emulator
-    from mailer.outcome import Outcome
+    from mailer.delivery.outcome import Outcome
     from mailer.runtime import Runtime
 
 EVENTBRIDGE = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
@@ -120,6 +120,6 @@ def test_unknown_tick_gets_an_answer(environment: dict[str, str], event: Any, po
 
 
 def test_tick_carries_the_time_it_was_meant_for() -> None:
-    assert read_tick(EVENTBRIDGE).scheduled_time == "2026-05-01T09:00:00Z"
-    assert read_tick(TIMER).scheduled_time == "2026-05-01T09:00:00Z"
-    assert read_tick(TIMER).trigger == "scf-timer"
+    assert read_scheduled_job(EVENTBRIDGE).scheduled_time == "2026-05-01T09:00:00Z"
+    assert read_scheduled_job(TIMER).scheduled_time == "2026-05-01T09:00:00Z"
+    assert read_scheduled_job(TIMER).trigger == "scf-timer"

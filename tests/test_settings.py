@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.config.settings import Settings
 from mailer.errors import ConfigurationError
-from mailer.settings import Settings
 
 STORE = "rediss://user:store-password@store.example:6379/0"
 DIGEST = hashlib.sha256(b"key").hexdigest()

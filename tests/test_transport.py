@@ -13,11 +13,11 @@ import pytest
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
-from emails import email
-from mailer.actions import Action, rule_for
+from factories import email
 from mailer.errors import SesFailure
-from mailer.ses import SesClient
-from mailer.transport import code_of
+from mailer.ses.client import SesClient
+from mailer.ses.error_table import Action, rule_for
+from mailer.ses.transport import code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,7 +181,7 @@ def test_acceptance_under_another_content_type_is_an_acceptance(ses: Emulator, f
     client = SesClient("http", ses.address, "ap-singapore")
     receipt = client.send(email(to=f"{fault}@fault.example"), MESSAGE_ID, 3.0)
     client.close()
-    assert receipt.message_id == ses.inbox()[0].message_id
+    assert receipt.ses_message_id == ses.inbox()[0].message_id
 
 
 def test_redirect_does_not_post_the_email_again(ses: Emulator) -> None:
@@ -251,7 +251,7 @@ def test_netrc_does_not_replace_the_signature(
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
     monkeypatch.setenv("NETRC", str(netrc))
     client = SesClient("http", ses.address, "ap-singapore")
-    assert client.send(email(), MESSAGE_ID, 3.0).message_id
+    assert client.send(email(), MESSAGE_ID, 3.0).ses_message_id
     client.close()
 
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from emails import API_KEY
+from factories import API_KEY
 from http_calls import SHAPES, api_gateway_v2, call, clb, lambda_url
 from local.signing import SIGNERS, WEBHOOK_SECRETS, github, standard_webhooks
-from mailer.config import Config
+from mailer.config.file import Config
+from mailer.config.webhook_schemes import SCHEMES, TOLERANCE
 from mailer.errors import ConfigurationError
-from mailer.webhooks.schemes import SCHEMES, TOLERANCE
 
 if TYPE_CHECKING:
     import io

@@ -6,7 +6,7 @@ import base64
 import http.client
 from typing import TYPE_CHECKING, Any
 
-from emails import LambdaContext, scf_context
+from factories import LambdaContext, scf_context
 from http_calls import OF_SCF
 from mailer.http_api import app
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from mailer.limits import MAX_KEY_CHARACTERS
+from mailer.email.limits import MAX_KEY_CHARACTERS
 
 from .operations import OPERATIONS, operation_object
 from .schemas import SCHEMAS

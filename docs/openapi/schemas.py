@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer import limits
-from mailer.callbacks import KINDS
 from mailer.digest.items import MAX_ITEMS
-from mailer.record import State
+from mailer.email import limits
+from mailer.ledger.record import State
+from mailer.ses.events import EVENT_TYPES
 
 Schema = dict[str, Any]
 
@@ -213,7 +213,7 @@ _RECEIPT = {
 }
 _EVENT = _answer(
     {
-        "event": {"enum": [name for name, kind in KINDS.items() if kind.kept]},
+        "event": {"enum": [name for name, kind in EVENT_TYPES.items() if kind.stored]},
         "recipient": text("stands for the address"),
         "at": text(format="date-time"),
         "bounce": text("hard or soft"),
@@ -322,7 +322,7 @@ SCHEMAS: dict[str, Schema] = {
     "SesEvent": {
         "type": "object",
         "description": "an event of SES; further fields and unknown events are ignored",
-        "properties": {"event": {"description": ", ".join(KINDS)}},
+        "properties": {"event": {"description": ", ".join(EVENT_TYPES)}},
     },
     "SesEvents": {"anyOf": [ref("SesEvent"), {"type": "array", "items": ref("SesEvent")}]},
     "EventsTaken": _answer({"events": {"type": "integer"}, "ignored": {"type": "integer"}}),

@@ -64,10 +64,10 @@ def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[s
     return [name for name in dict.fromkeys(names) if data.get(name) is None]
 
 
-def from_json(entry: Any) -> Template:
+def from_json(attempt: Any) -> Template:
     """The template that a JSON object describes; raises ValueError for an unknown field or a wrong type."""
     try:
-        template = Template(**entry)
+        template = Template(**attempt)
     except TypeError as error:
         raise ValueError(f"no template: {error}") from error
     texts = (template.name, template.html, template.text, template.review_reason)
@@ -94,4 +94,4 @@ def _from_source(source: Path) -> list[Template]:
 
 def _from_json(path: Path) -> list[Template]:
     content = json.loads(path.read_text(encoding="utf-8"))
-    return [from_json(entry) for entry in (content if isinstance(content, list) else [content])]
+    return [from_json(attempt) for attempt in (content if isinstance(content, list) else [content])]

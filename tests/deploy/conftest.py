@@ -16,7 +16,7 @@ import pytest
 from aws_stack import Aws
 from background import free_port, running
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
-from local.world import API_KEY, ROLE
+from local.stack import API_KEY, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from background import wait_until
-from emails import EMAIL
+from factories import EMAIL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import pytest
 
 from background import free_port, running, wait_until
 from deploy.targets import AWS
-from local.events import sample_event
+from local.sample_events import sample_event
 from local.ses_emulator import SECRET_ID, SECRET_KEY
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 from deploy import interpreters
 from deploy.targets import FUNCTIONS, TENCENT
-from local.events import sample_event
 from local.platform import ScfFunction
-from local.world import ROLE
+from local.sample_events import sample_event
+from local.stack import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

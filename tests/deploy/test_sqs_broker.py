@@ -9,7 +9,7 @@ import pytest
 
 from aws_stack import DEAD, ORDERED, STANDARD
 from background import wait_until
-from emails import EMAIL
+from factories import EMAIL
 from local.ses_emulator.templates import Template
 
 if TYPE_CHECKING:

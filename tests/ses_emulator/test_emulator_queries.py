@@ -149,20 +149,20 @@ def test_template_is_read_back(sdk: Sdk) -> None:
 def test_templates_are_listed(sdk: Sdk) -> None:
     found = sdk.call("ListEmailTemplates", Limit=2, Offset=3)
     assert found["TotalCount"] == 5
-    assert [entry["TemplateStatus"] for entry in found["TemplatesMetadata"]] == [1, 2]
-    for entry in found["TemplatesMetadata"]:
-        assert set(entry) == fields_of(models.TemplatesMetadata)
+    assert [attempt["TemplateStatus"] for attempt in found["TemplatesMetadata"]] == [1, 2]
+    for attempt in found["TemplatesMetadata"]:
+        assert set(attempt) == fields_of(models.TemplatesMetadata)
 
 
 def test_sender_domains_are_listed(start: Callable[..., Emulator], connect: Callable[..., Sdk]) -> None:
     sdk = connect(start(verified_domains=frozenset({"mail.shop.example"}), daily_quota=500))
     found = sdk.call("ListEmailIdentities")
-    domains = {entry["IdentityName"]: entry for entry in found["EmailIdentities"]}
-    assert {name: entry["SendingEnabled"] for name, entry in domains.items()} == {
+    domains = {attempt["IdentityName"]: attempt for attempt in found["EmailIdentities"]}
+    assert {name: attempt["SendingEnabled"] for name, attempt in domains.items()} == {
         "mail.shop.example": True,
         "unverified.example": False,
     }
     assert found["Total"] == 2
-    for entry in domains.values():
-        assert set(entry) == fields_of(models.EmailIdentity)
-        assert entry["DailyQuota"] == 500
+    for attempt in domains.values():
+        assert set(attempt) == fields_of(models.EmailIdentity)
+        assert attempt["DailyQuota"] == 500

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from .config import Config
+from .config.file import Config
 from .errors import MailerError
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _doctor(_options: argparse.Namespace) -> int:
-    from .doctor import examine
+    from .doctor import run_checks
     from .runtime import Runtime
 
-    findings = list(examine(Runtime.current()))
+    findings = list(run_checks(Runtime.current()))
     for finding in findings:
         word = "ok" if finding.good else "WRONG" if finding.grave else "note"
         print(f"{word:<5}  {finding.subject:<22}  {finding.detail}")
@@ -79,10 +79,10 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _resolve(options: argparse.Namespace) -> None:
-    from .reconcile import decide
+    from .delivery.reconcile import resolve
     from .runtime import Runtime
 
-    outcome = decide(options.id.partition("@")[0], options.verdict, Runtime.current())
+    outcome = resolve(options.id.partition("@")[0], options.verdict, Runtime.current())
     print(f"{outcome.id}: {outcome.state.value}")
 
 

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 DEFAULT_SECONDS = 30.0
-RESERVE = 0.5  # seconds kept back to settle and to answer
+RESERVE_SECONDS = 0.5  # kept back to settle and to answer
+MIN_CALL_SECONDS = 1.5  # no call starts with less time left
 
 
 class Deadline:
@@ -27,8 +28,12 @@ class Deadline:
             milliseconds = context.get("time_limit_in_ms", 3000)
         else:
             milliseconds = context.get_remaining_time_in_millis()
-        return cls(float(milliseconds) / 1000 - RESERVE)
+        return cls(float(milliseconds) / 1000 - RESERVE_SECONDS)
 
-    def left(self) -> float:
+    def allows_call(self, *, after: float = 0.0) -> bool:
+        """Return whether `after` seconds from now there is still time for a call of SES."""
+        return self.remaining() >= after + MIN_CALL_SECONDS
+
+    def remaining(self) -> float:
         """Return the seconds left, down to 0."""
         return max(0.0, self._end - time.monotonic())

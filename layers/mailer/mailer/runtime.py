@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from .config import Config
+from .config.file import Config
+from .config.settings import Settings, environment_of_mailer
 from .ledger import Ledger, Store
-from .ses import SesClient
-from .settings import Settings, environment_of_mailer
+from .ses.client import SesClient
 
 if TYPE_CHECKING:
-    from .ledger.events import EventLedger
+    from .ledger.ses_events import EventLedger
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Runtime:
     @property
     def events(self) -> EventLedger:
         """The ledger of what SES told afterwards."""
-        from .ledger.events import EventLedger
+        from .ledger.ses_events import EventLedger
 
         return EventLedger(self.ledger.store)
 

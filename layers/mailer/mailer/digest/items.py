@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.addresses import check_address
-from mailer.documents import check_object
+from mailer.config.time_zones import is_time_zone
+from mailer.email.addresses import check_address
+from mailer.email.limits import MAX_KEY_CHARACTERS
+from mailer.email.strict_json import check_object
 from mailer.errors import FieldError, InvalidRequest
 from mailer.ledger.digests import DigestLedger, Item
-from mailer.limits import MAX_KEY_CHARACTERS
-
-from .clock import is_time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.addresses import domain_of
+from mailer.email.addresses import domain_of
 from mailer.ledger.digests import DigestLedger
 
-from .clock import hour_of, moment_of
+from .clock import parse_scheduled_time, window_at
 from .run import configured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mailer.ledger.digests import Waiting
+    from mailer.config.digests import DigestConfig
+    from mailer.ledger.digests import PendingRecipient
     from mailer.runtime import Runtime
-
-    from .config import DigestConfig
 
 PAGE = 1000
 
@@ -40,7 +39,7 @@ def plan(name: Any, scheduled_time: str, runtime: Runtime) -> Iterator[Planned]:
 
     Raises InvalidRequest and StoreUnavailable.
     """
-    digest, moment = configured(name, runtime), moment_of(scheduled_time)
+    digest, moment = configured(name, runtime), parse_scheduled_time(scheduled_time)
     domain = domain_of(digest.request("someone@mail.example", "-", {}, runtime.config.defaults).sender)
     digests, cursor = DigestLedger(runtime.ledger.store), ""
     while page := digests.page(digest.name, cursor, PAGE, domain):
@@ -54,8 +53,8 @@ def count(name: Any, scheduled_time: str, runtime: Runtime) -> dict[str, Any]:
     return dict(Counter(planned.why for planned in plan(name, scheduled_time, runtime)))
 
 
-def _planned(digest: DigestConfig, waiting: Waiting, moment: datetime) -> Planned:
-    window, why = hour_of(digest, waiting.time_zone, moment)
+def _planned(digest: DigestConfig, waiting: PendingRecipient, moment: datetime) -> Planned:
+    window, why = window_at(digest, waiting.time_zone, moment)
     if waiting.suppressed:
         window, why = None, "suppressed"
     elif waiting.window:

@@ -11,11 +11,11 @@ from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jmespath.exceptions import JMESPathError
 
+from mailer.email.limits import MAX_SUBJECT_CHARACTERS
 from mailer.errors import ConfigurationError
-from mailer.limits import MAX_SUBJECT_CHARACTERS
 
 if TYPE_CHECKING:
-    from .config import DigestConfig
+    from mailer.config.digests import DigestConfig
 
 NAMES = frozenset({"items", "groups", "total", "more", "recipient"})
 # What an expression over foreign data can fail with, beside Jinja2's own errors.
@@ -40,14 +40,14 @@ class RenderFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Words:
+class RenderedDigest:
     """What a digest says to one recipient."""
 
     subject: str
     data: dict[str, str]
 
 
-def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -> Words:
+def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -> RenderedDigest:
     """Return the digest's words for its items, of which `total` were gathered; raises RenderFailed.
 
     The subject is one line, cut to SES's limit; the values of the data are escaped for HTML by `escape`.
@@ -64,7 +64,7 @@ def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -
         key: _render(f"data.{key}", expression, names, escape=digest.escape)
         for key, expression in digest.data.items()
     }
-    return Words(subject[:MAX_SUBJECT_CHARACTERS], data)
+    return RenderedDigest(subject[:MAX_SUBJECT_CHARACTERS], data)
 
 
 def check(digest: DigestConfig) -> None:

@@ -16,25 +16,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailer import logs
-from mailer.actions import Action
-from mailer.delivery import MIN_SECONDS, deliver
+from mailer.delivery.deliver import deliver
 from mailer.errors import InvalidRequest
-from mailer.ledger import Keep
-from mailer.ledger.digests import DigestLedger, Frozen, Waiting
-from mailer.record import State
+from mailer.ledger import DeferPolicy
+from mailer.ledger.digests import DigestLedger, FrozenBatch, PendingRecipient
+from mailer.ledger.record import State
+from mailer.ses.error_table import Action
+from mailer.telemetry import logs
 
-from .clock import hour_of, moment_of, name_of
+from .clock import format_utc, parse_scheduled_time, window_at
 from .render import RenderFailed, render
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mailer.config.digests import DigestConfig
     from mailer.deadline import Deadline
-    from mailer.outcome import Outcome
+    from mailer.delivery.outcome import Outcome
     from mailer.runtime import Runtime
-
-    from .config import DigestConfig
 
 PAGE = 100
 WORKERS = 20
@@ -71,11 +70,11 @@ def run_digest(
 
     `unfinished` says that time ran out: the next tick goes on. Raises InvalidRequest and StoreUnavailable.
     """
-    digest, moment = configured(name, runtime), moment_of(scheduled_time)
+    digest, moment = configured(name, runtime), parse_scheduled_time(scheduled_time)
     digests = DigestLedger(runtime.ledger.store)
     counts: Counter[str] = Counter()
-    for tick, cursor in digests.begin_run(digest.name, name_of(moment), moment.timestamp()):
-        run = _Run(digest, tick, moment_of(tick), trigger, deadline, runtime, digests)
+    for tick, cursor in digests.begin_run(digest.name, format_utc(moment), moment.timestamp()):
+        run = _Run(digest, tick, parse_scheduled_time(tick), trigger, deadline, runtime, digests)
         counts.update(_go_through(run, cursor))
         if counts[UNFINISHED]:
             break
@@ -95,12 +94,12 @@ def _go_through(run: _Run, cursor: str) -> Counter[str]:
     return counts
 
 
-def _tell(run: _Run, waiting: Waiting) -> str:
+def _tell(run: _Run, waiting: PendingRecipient) -> str:
     """Send one recipient's digest and return in a word what became of it."""
-    window, why = hour_of(run.digest, waiting.time_zone, run.moment)
+    window, why = window_at(run.digest, waiting.time_zone, run.moment)
     if not (window or waiting.window):
         return str(why)
-    if run.deadline.left() < MIN_SECONDS:
+    if not run.deadline.allows_call():
         return UNFINISHED
     frozen = run.digests.freeze(run.digest, waiting.key, window, run.tick)
     if isinstance(frozen, str):
@@ -111,7 +110,7 @@ def _tell(run: _Run, waiting: Waiting) -> str:
     return result
 
 
-def _send(run: _Run, recipient: str, frozen: Frozen) -> str:
+def _send(run: _Run, recipient: str, frozen: FrozenBatch) -> str:
     try:
         words = render(run.digest, frozen.items, frozen.total, frozen.address)
         request = run.digest.request(frozen.address, words.subject, words.data, run.runtime.config.defaults)
@@ -125,13 +124,13 @@ def _send(run: _Run, recipient: str, frozen: Frozen) -> str:
         key=f"digest:{run.digest.name}:{frozen.window}:{recipient}",
         trigger=run.trigger,
         deadline=run.deadline,
-        keep=Keep.UNSENT,
+        defer=DeferPolicy.ALWAYS,
         runtime=run.runtime,
     )
     return _conclude(run, recipient, frozen, outcome)
 
 
-def _conclude(run: _Run, recipient: str, frozen: Frozen, outcome: Outcome) -> str:
+def _conclude(run: _Run, recipient: str, frozen: FrozenBatch, outcome: Outcome) -> str:
     """Close the window if its email is accepted; leave it to the ledger, or to the next run, if it is not.
 
     What counts is the state of the email's record: mailer.toml may have changed since it was asked for.
@@ -145,7 +144,7 @@ def _conclude(run: _Run, recipient: str, frozen: Frozen, outcome: Outcome) -> st
     return _refused(run, recipient, frozen, outcome.reason(), final=final)
 
 
-def _refused(run: _Run, recipient: str, frozen: Frozen, reason: dict[str, Any], *, final: bool) -> str:
+def _refused(run: _Run, recipient: str, frozen: FrozenBatch, reason: dict[str, Any], *, final: bool) -> str:
     """Report a digest that was not taken; its items are a dead letter once there is no point in trying."""
     if not final and frozen.tries < MAX_TRIES:
         return "refused"
@@ -156,6 +155,6 @@ def _refused(run: _Run, recipient: str, frozen: Frozen, reason: dict[str, Any], 
         "items": run.digests.frozen_items(run.digest.name, recipient),
     }
     source = f"digest:{run.digest.name}:{frozen.window}:{recipient}"
-    run.runtime.ledger.bury(source, reason, json.dumps(body))
+    run.runtime.ledger.dead_letter(source, reason, json.dumps(body))
     run.digests.close(run.digest.name, recipient, frozen.window)
     return "dead_lettered"

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from mailer import logs
+from mailer.config.settings import Settings
 from mailer.deadline import Deadline
+from mailer.email.limits import MAX_BODY_BYTES, MAX_HEADERS
 from mailer.errors import InvalidRequest, MailerError
-from mailer.limits import MAX_BODY_BYTES, MAX_HEADERS
-from mailer.settings import Settings
+from mailer.telemetry import logs
 from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
-from .call import Call
+from .context import Call
 from .cors import cors_headers, is_preflight
 from .problems import error_problem, problem
 from .routes import ROUTES, Route, allowed_methods
@@ -28,7 +28,7 @@ app = APIGatewayHttpResolver()
 def handle(event: Any, context: Any) -> dict[str, Any]:
     """Answer one HTTP event of any shape."""
     try:
-        logs.caller(None)
+        logs.set_caller(None)
         trigger, request = read_http(event)
     except InvalidRequest as error:
         logs.refused("http", error)
@@ -93,7 +93,7 @@ def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
                 "a valid key is needed: Authorization: Bearer KEY",
                 headers={"WWW-Authenticate": 'Bearer realm="mailer"'},
             )
-        logs.caller(name)
+        logs.set_caller(name)
     if route.json and not _is_json(request.headers.get("content-type", "application/json")):
         return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
     return None

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from mailer import logs
-from mailer.documents import check_object, pointer_token, read_json
+from mailer.email.limits import MAX_BATCH
+from mailer.email.request import EmailRequest
+from mailer.email.strict_json import check_object, pointer_token, read_json
 from mailer.errors import FieldError, InvalidRequest, StoreUnavailable
-from mailer.limits import MAX_BATCH
-from mailer.request import EmailRequest
+from mailer.telemetry import logs
 
 from .emails import idempotency_key, send
-from .problems import FIRST_ERROR, error_problem
+from .problems import MIN_ERROR_STATUS, error_problem
 
 if TYPE_CHECKING:
-    from .call import Call
+    from .context import Call
 
 WORKERS = 20  # SES takes 20 requests a second
 
@@ -56,7 +56,7 @@ def _answer(index: int, item: Any, key: str | None, call: Call) -> dict[str, Any
         logs.refused(call.trigger, error, index=index)
         answer = error_problem(error)
     body = json.loads(answer.body or "")
-    told = {"error": body} if answer.status_code >= FIRST_ERROR else body
+    told = {"error": body} if answer.status_code >= MIN_ERROR_STATUS else body
     return {"index": index, "status": answer.status_code, **told}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailer.config.settings import Settings
 from mailer.errors import ConfigurationError
-from mailer.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

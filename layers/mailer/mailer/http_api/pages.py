@@ -1,17 +1,24 @@
-"""`GET /openapi.json` and `GET /docs`: files that `make docs` writes, so that nothing is generated here."""
+"""`GET /health`, `GET /openapi.json` and `GET /docs`: the last two are files that the build generates."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
 if TYPE_CHECKING:
-    from .call import Call
+    from .context import Call
 
 _STATIC = Path(__file__).with_name("static")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+
+
+def get_health(call: Call) -> Response[str]:
+    """Answer that emails can be taken; raises ConfigurationError and StoreUnavailable."""
+    call.runtime.ledger.store.ping()
+    return Response(200, "application/json", json.dumps({"status": "ok"}))
 
 
 def get_openapi(_call: Call) -> Response[str]:

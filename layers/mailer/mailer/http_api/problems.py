@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from mailer.outcome import Disposition
+from mailer.delivery.outcome import Disposition
 
 if TYPE_CHECKING:
+    from mailer.delivery.outcome import Outcome
     from mailer.errors import MailerError
-    from mailer.outcome import Outcome
 
-FIRST_ERROR = 400
+MIN_ERROR_STATUS = 400
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -34,7 +34,7 @@ _STATUS = {
     "StoreUnavailable": 503,
     "ConfigurationError": 503,
 }
-_RETRYABLE = frozenset({Disposition.NOT_SENT, Disposition.HALTED, Disposition.IN_FLIGHT})
+_RETRYABLE = frozenset({Disposition.RETRY_LATER, Disposition.HALTED, Disposition.IN_FLIGHT})
 
 
 def problem(

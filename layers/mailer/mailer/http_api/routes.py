@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
-    from .call import Call
+    from .context import Call
 
 
 class Route(NamedTuple):
@@ -46,9 +46,9 @@ ROUTES = (
     Route("POST", "/emails/batch", "batch:post_batch", key=True, json=True),
     Route("GET", "/emails/<email>", "emails:get_email", key=True),
     Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
-    Route("POST", "/digests/<digest>/items", "digests:post_items", key=True, json=True),
-    Route("POST", "/ses/events/<token>", "callbacks:post_events"),
-    Route("GET", "/health", "health:get_health"),
+    Route("POST", "/digests/<digest>/items", "digest_items:post_items", key=True, json=True),
+    Route("POST", "/ses/events/<token>", "ses_events:post_events"),
+    Route("GET", "/health", "pages:get_health"),
     Route("GET", "/openapi.json", "pages:get_openapi"),
     Route("GET", "/docs", "pages:get_docs"),
 )

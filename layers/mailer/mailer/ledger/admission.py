@@ -1,4 +1,4 @@
-"""What admission is asked and what it answers."""
+"""Admission: its parameters and its result."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from mailer.native import message_id_for
-from mailer.record import Record, State
+from mailer.email.identity import smtp_message_id_for
+
+from .record import Record, State
 
 if TYPE_CHECKING:
-    from mailer.request import EmailRequest
+    from mailer.email.request import EmailRequest
 
-SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000  # milliseconds, as the scripts count
+SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000  # milliseconds, the unit of the scripts
 LEASE_SECONDS = 30
 _NUMBERS = frozenset({"attempts", "created_at", "updated_at", "sent_at", "due_at"})
 
 
 class Verdict(str, Enum):
-    """What admission says to an email that asks to be sent."""
+    """The result of admission."""
 
     SEND = "send"
     """Marked `sending`; call SES now and settle."""
-    RECORDED = "recorded"
-    """The key is taken by this same request: its record stands."""
+    DUPLICATE = "duplicate"
+    """The key already belongs to this same request: see its record."""
     MISMATCH = "mismatch"
-    """The key is taken by another request."""
-    PUT_OFF = "put_off"
-    """The ledger keeps it: deferred or scheduled."""
-    STOPPED = "stopped"
+    """The key already belongs to another request."""
+    DEFERRED = "deferred"
+    """Stored for later: deferred or scheduled."""
+    REJECTED = "rejected"
     """Certainly not sent: refused for a suppressed recipient, or expired."""
     HALTED = "halted"
     """Nothing of its account, sender or template can be sent; nothing was marked."""
-    NO_ROOM = "no_room"
-    """It would be put off, but the ledger is full; nothing was marked."""
-    WAIT = "wait"
-    """The pace is reached; nothing was marked, ask again after `wait`."""
+    BACKLOG_FULL = "backlog_full"
+    """It would be deferred, but the backlog is full; nothing was marked."""
+    RATE_LIMITED = "rate_limited"
+    """The rate limit is reached; nothing was marked, retry after `wait`."""
 
 
-class Keep(str, Enum):
-    """What the ledger shall keep of what cannot be sent now, because nobody else would."""
+class DeferPolicy(str, Enum):
+    """Which emails that cannot be sent now the ledger stores for later, when the trigger will not retry."""
 
-    NOTHING = "nothing"
-    HALTED = "halted"
-    UNSENT = "unsent"
+    NEVER = "never"
+    WHEN_HALTED = "when_halted"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One email on its way through the ledger: `id` names its record, `token` this attempt."""
+class Attempt:
+    """One attempt to send an email: `id` names its record, `token` this attempt."""
 
     id: str
     request: EmailRequest
@@ -58,14 +59,14 @@ class Entry:
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
-    def message_id(self) -> str:
+    def smtp_message_id(self) -> str:
         """The Message-ID without its brackets."""
-        return message_id_for(self.id, self.request.sender)
+        return smtp_message_id_for(self.id, self.request.sender)
 
 
 @dataclass(frozen=True)
 class Admission:
-    """Admission's answer; `wait` is in seconds, `recipient` the index of a suppressed one."""
+    """The result of admission; `wait` is in seconds."""
 
     verdict: Verdict
     record: Record | None = None
@@ -74,7 +75,7 @@ class Admission:
 
 
 def read_admission(reply: dict[str, Any]) -> Admission:
-    """Return what a script answered."""
+    """Return the reply of a script."""
     return Admission(
         Verdict(reply["verdict"]),
         _record(reply["record"]) if "record" in reply else None,

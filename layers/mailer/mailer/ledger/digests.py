@@ -6,20 +6,22 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mailer.identity import address_hash
+from mailer.email.identity import address_hash
 
 from .admission import DAY
-from .emails import RETENTION
+from .records import RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailer.digest.config import DigestConfig
+    from mailer.config.digests import DigestConfig
 
     from .store import Store
 
 SEEN_MAX = 5000  # item ids remembered for each recipient
-CATCH_UP = 86_400  # seconds after which an unfinished run is given up; its items wait for the next one
+MAX_RUN_AGE_SECONDS = (
+    86_400  # seconds after which an unfinished run is given up; its items wait for the next one
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingRecipient:
     """A recipient with something to say to: `key` stands for the address in the ledger.
 
     `window` is one that was frozen and is not over yet, `last_window` the last that is. The address is ""
@@ -50,7 +52,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenBatch:
     """The items of one recipient and window: as many as are shown, and how many there are in all."""
 
     window: str
@@ -71,20 +73,20 @@ class DigestLedger:
 
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
         """Keep the items for the next digest; False stands for one whose item_id was there already."""
-        with self._store.reaching():
+        with self._store.translate_errors():
             pipeline = self._store.client.pipeline(transaction=False)
             for item in items:
                 self._add_one(digest, item, pipeline)
             return [bool(new) for new in pipeline.execute()]
 
-    def page(self, digest: str, after: str, most: int, sender_domain: str = "") -> list[Waiting]:
+    def page(self, digest: str, after: str, most: int, sender_domain: str = "") -> list[PendingRecipient]:
         """Return up to `most` recipients whose key comes after `after`, in the order of their keys.
 
         `suppressed` is looked up for mail from `sender_domain`.
         """
         client, key = self._store.client, self._store.key
         low = f"({after}" if after else "-"
-        with self._store.reaching():
+        with self._store.translate_errors():
             found = client.zrange(self._key(digest, "recipients"), low, "+", bylex=True, offset=0, num=most)
             pipeline = client.pipeline(transaction=False)
             for one in found:
@@ -96,13 +98,15 @@ class DigestLedger:
                 pipeline.exists(key("suppressed", one), key("unsubscribed", one, sender_domain))
             replies = iter(pipeline.execute())
         return [
-            Waiting(one, address or "", zone, fresh + frozen, window, last, bool(stopped))
+            PendingRecipient(one, address or "", zone, fresh + frozen, window, last, bool(stopped))
             for one, ((address, zone, window, last), fresh, frozen, stopped) in zip(
                 found, zip(*[replies] * 4, strict=True), strict=True
             )
         ]
 
-    def freeze(self, digest: DigestConfig, recipient: str, window: str | None, tick: str) -> Frozen | str:
+    def freeze(
+        self, digest: DigestConfig, recipient: str, window: str | None, tick: str
+    ) -> FrozenBatch | str:
         """Return the items of a recipient's digest, or why there is none: `nothing`, `already_sent`.
 
         They are those of an earlier window that is not over yet, else all that is there now, which nothing
@@ -117,23 +121,23 @@ class DigestLedger:
         }
         if window:
             ask["window"] = window
-        with self._store.reaching():
+        with self._store.translate_errors():
             reply = json.loads(self._freeze(keys=self._keys(digest.name, recipient), args=[json.dumps(ask)]))
         verdict = reply.pop("verdict")
         if verdict != "frozen":
             return str(verdict)
         items = [json.loads(item) for item in reply.pop("items")]
-        return Frozen(**reply, items=items[::-1] if digest.newest_first else items)
+        return FrozenBatch(**reply, items=items[::-1] if digest.newest_first else items)
 
     def frozen_items(self, digest: str, recipient: str) -> list[Any]:
         """Return every item of the window that is not over yet."""
-        with self._store.reaching():
+        with self._store.translate_errors():
             entries = self._store.client.lrange(self._key(digest, "frozen", recipient), 0, -1)
-        return [json.loads(entry.partition(" ")[2]) for entry in entries]
+        return [json.loads(attempt.partition(" ")[2]) for attempt in entries]
 
     def close(self, digest: str, recipient: str, window: str) -> bool:
         """Drop the items of a window: its email was accepted, or is a dead letter. False: it was over."""
-        with self._store.reaching():
+        with self._store.translate_errors():
             return bool(self._close(keys=self._keys(digest, recipient), args=[window, recipient, RETENTION]))
 
     def begin_run(self, digest: str, tick: str, at: float) -> list[tuple[str, str]]:
@@ -142,10 +146,10 @@ class DigestLedger:
         `at` is the tick's time in Unix seconds; what is more than a day older is given up.
         """
         runs, cursors = self._key(digest, "runs"), self._key(digest, "cursors")
-        with self._store.reaching():
+        with self._store.translate_errors():
             client = self._store.client
             client.zadd(runs, {tick: at}, nx=True)
-            if old := client.zrange(runs, "-inf", f"({at - CATCH_UP}", byscore=True):
+            if old := client.zrange(runs, "-inf", f"({at - MAX_RUN_AGE_SECONDS}", byscore=True):
                 client.zrem(runs, *old)
                 client.hdel(cursors, *old)
             ticks = client.zrange(runs, "-inf", at, byscore=True)
@@ -153,12 +157,12 @@ class DigestLedger:
 
     def reach(self, digest: str, tick: str, cursor: str) -> None:
         """Note that a run is done with every recipient up to `cursor`."""
-        with self._store.reaching():
+        with self._store.translate_errors():
             self._store.client.hset(self._key(digest, "cursors"), tick, cursor)
 
     def finish_run(self, digest: str, tick: str) -> None:
         """Note that a run is done with every recipient."""
-        with self._store.reaching():
+        with self._store.translate_errors():
             self._store.client.zrem(self._key(digest, "runs"), tick)
             self._store.client.hdel(self._key(digest, "cursors"), tick)
 

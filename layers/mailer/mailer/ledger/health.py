@@ -1,4 +1,4 @@
-"""What the store tells of itself: version, durability, clock."""
+"""Store health: version, durability, clock."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class StoreHealth(NamedTuple):
 
 def store_health(store: Store) -> StoreHealth:
     """Return what `INFO` and `TIME` say, which managed services answer as well; raises StoreUnavailable."""
-    with store.reaching():
+    with store.translate_errors():
         info = store.client.info()
         seconds, microseconds = store.client.time()
     return StoreHealth(

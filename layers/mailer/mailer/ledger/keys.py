@@ -1,28 +1,39 @@
-"""Which keys of the store one request touches, and which a failure closes."""
+"""Store keys of a request, and which of them a failure blocks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.actions import Action, Scope
-from mailer.addresses import address_of, domain_of
-from mailer.identity import address_hash
+from mailer.email.addresses import address_of, domain_of
+from mailer.email.identity import address_hash
+from mailer.ses.error_table import Action, Scope
 
 from .admission import SECOND
 
 if TYPE_CHECKING:
-    from mailer.actions import Rule
-    from mailer.request import EmailRequest
+    from mailer.email.request import EmailRequest
+    from mailer.ses.error_table import Rule
 
     from .store import Store
+
+
+class Block(NamedTuple):
+    """What a failure blocks beyond its own email: `kind` is suppression, domain, halt or account.
+
+    `ttl_ms` is in milliseconds, 0 for good. `key` is the store key that is set; None for the account's rate.
+    """
+
+    kind: str
+    ttl_ms: int
+    key: str | None
 
 
 class RequestKeys:
     """The keys of one request.
 
     `halts` are those of its account, its sender and, where it has one, its template. `recipients` has
-    (suppressed, unsubscribed, sent) for each address; `domains`, the pause of each recipient domain. `route`
-    is what SES can be asked for later: hashes of the sender and of each recipient.
+    (suppressed, unsubscribed, sent) for each address; `domains`, the block of each recipient domain. `route`
+    is what a status query can be matched by: hashes of the sender and of each recipient.
     """
 
     def __init__(self, store: Store, request: EmailRequest) -> None:
@@ -34,29 +45,29 @@ class RequestKeys:
         sender_domain = domain_of(request.sender)
         self.recipients = [
             (
-                store.key("suppressed", known),
-                store.key("unsubscribed", known, sender_domain),
-                store.key("sent", known),
+                store.key("suppressed", recipient),
+                store.key("unsubscribed", recipient, sender_domain),
+                store.key("sent", recipient),
             )
-            for known in map(address_hash, request.recipients)
+            for recipient in map(address_hash, request.recipients)
         ]
         self.domains = sorted({store.key("blocked", domain_of(address)) for address in request.recipients})
 
-    def closed_by(self, rule: Rule) -> tuple[str, int, str | None]:
-        """Return what a failure closes beyond its own email: how, for how many milliseconds, which key.
+    def block_for(self, rule: Rule) -> Block | None:
+        """Return what a failure by `rule` blocks, or None.
 
-        Nothing is ("pause", 0, None). A recipient or a domain is closed only if the request names no other.
+        A recipient or a domain is blocked only if the request names no other.
         """
-        delay = (rule.delay or 0) * SECOND
+        ttl_ms = (rule.delay or 0) * SECOND
         if rule.action is Action.SUPPRESS and len(self.recipients) == 1:
             suppressed, unsubscribed, _ = self.recipients[0]
-            return "suppress", delay, suppressed if delay else unsubscribed
+            return Block("suppression", ttl_ms, suppressed if ttl_ms else unsubscribed)
         if rule.action is Action.HALT:
             account, sender, *template = self.halts
             halted = {Scope.SENDER: [sender], Scope.TEMPLATE: template}.get(rule.scope, [account])
-            return ("halt", delay, halted[0]) if halted else ("pause", 0, None)
+            return Block("halt", ttl_ms, halted[0]) if halted else None
         if rule.scope is Scope.RECIPIENT_DOMAIN and len(self.domains) == 1:
-            return "block", delay, self.domains[0]
+            return Block("domain", ttl_ms, self.domains[0])
         if rule.action is Action.RETRY and rule.scope is Scope.ACCOUNT:
-            return "pause", delay, None
-        return "pause", 0, None
+            return Block("account", ttl_ms, None)
+        return None

@@ -43,7 +43,7 @@ class Store:
         return self.client.register_script("\n".join(parts))
 
     @contextmanager
-    def reaching(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Turn every error of the store into StoreUnavailable."""
         try:
             yield
@@ -52,7 +52,7 @@ class Store:
 
     def ping(self) -> None:
         """Return if the store answers; raises StoreUnavailable."""
-        with self.reaching():
+        with self.translate_errors():
             self.client.ping()
 
     def close(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import from_base64, identity, rows, table, text
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _is_activemq(event: Any) -> bool:
@@ -49,5 +49,5 @@ def _rabbitmq_message(name: str, message: dict[str, Any]) -> Message:
     )
 
 
-ACTIVEMQ = Source("activemq", Keep.HALTED, TO_THE_LEDGER, _is_activemq, _activemq_messages)
-RABBITMQ = Source("rabbitmq", Keep.HALTED, TO_THE_LEDGER, _is_rabbitmq, _rabbitmq_messages)
+ACTIVEMQ = MessageSource("activemq", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _is_activemq, _activemq_messages)
+RABBITMQ = MessageSource("rabbitmq", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _is_rabbitmq, _rabbitmq_messages)

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailer.documents import check_object, read_object
+from mailer.email.request import EmailRequest
+from mailer.email.strict_json import check_object, read_object
 from mailer.errors import FieldError, InvalidRequest
-from mailer.request import EmailRequest
 
 from .fields import from_base64, identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailer.config import Config
+    from mailer.config.file import Config
 
 _ITEM = {"digest", "recipient"}
 
@@ -52,8 +52,8 @@ def read_body(
         _check_cloud_event(document)
         key = identity("cloudevent", document["source"], document["id"])
         origin = {**origin, "source": document["source"]}
-    if mappings := [queue.mapping for queue in config.queues.values() if queue.takes(origin)]:
-        wanted = next((mapping for mapping in mappings if mapping.wants(document)), None)
+    if mappings := [queue.mapping for queue in config.queues.values() if queue.matches(origin)]:
+        wanted = next((mapping for mapping in mappings if mapping.matches(document)), None)
         return _asked(wanted.request(document, config.defaults), key) if wanted else None
     if not event:
         return _read(document, key, config)

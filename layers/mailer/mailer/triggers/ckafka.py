@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import identity, rows, table, text
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
@@ -29,4 +29,4 @@ def _message(record: dict[str, Any]) -> Message:
     )
 
 
-CKAFKA = Source("ckafka", Keep.HALTED, TO_THE_LEDGER, _matches, _messages)
+CKAFKA = MessageSource("ckafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages)

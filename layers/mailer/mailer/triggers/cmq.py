@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import identity, rows, table, text
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
@@ -27,4 +27,4 @@ def _message(record: dict[str, Any]) -> Message:
     )
 
 
-CMQ = Source("cmq", Keep.UNSENT, TO_THE_LEDGER, _matches, _messages)
+CMQ = MessageSource("cmq", DeferPolicy.ALWAYS, LEDGER_DLQ, _matches, _messages)

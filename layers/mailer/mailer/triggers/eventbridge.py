@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .bodies import is_cloud_event
 from .fields import identity, last_part, rows, table, text
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 ORDERED = {"1": "whole topic", "2": "partition"}  # TDMQ's topic types that promise an order
 
@@ -37,4 +37,4 @@ def _message(event: dict[str, Any]) -> Message:
     )
 
 
-EVENTBRIDGE = Source("eventbridge", Keep.UNSENT, TO_THE_LEDGER, _matches, _messages)
+EVENTBRIDGE = MessageSource("eventbridge", DeferPolicy.ALWAYS, LEDGER_DLQ, _matches, _messages)

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.documents import decode_base64
+from mailer.email.strict_json import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
 if TYPE_CHECKING:

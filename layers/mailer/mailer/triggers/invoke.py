@@ -4,45 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailer.identity import fresh_key
-from mailer.ledger import Keep
+from mailer.email.identity import fresh_key
+from mailer.ledger import DeferPolicy
 
 from .fields import identity, table
-from .messages import TO_THE_LEDGER, Fate, Message, Platform, Redeliver, process
+from .messages import LEDGER_DLQ, Ack, BatchPolicy, Message, RedeliveryRequired, process
 
 if TYPE_CHECKING:
-    from mailer.config import Config
+    from mailer.config.file import Config
     from mailer.deadline import Deadline
     from mailer.runtime import Runtime
 
 # Any of them tells an email request, in its own form or SendEmail's, or an item of a digest.
-_TELLING = {
+_REQUEST_FIELDS = {
     "from", "to", "cc", "bcc", "template", "simple",
     "FromEmailAddress", "Destination", "Cc", "Bcc", "Template", "Simple",
     "digest",
 }  # fmt: skip
 _ORIGIN = {"source": "invoke"}
-INVOKE = Platform("invoke", Keep.UNSENT, TO_THE_LEDGER)
+INVOKE = BatchPolicy("invoke", DeferPolicy.ALWAYS, LEDGER_DLQ)
 
 
 def is_invocation(event: Any, config: Config) -> bool:
     """Tell whether `event` is a request, or a payload that mailer.toml maps for `source = "invoke"`."""
-    mapped = any(queue.takes(_ORIGIN) for queue in config.queues.values())
-    return bool(_TELLING & table(event).keys()) or (mapped and isinstance(event, dict))
+    mapped = any(queue.matches(_ORIGIN) for queue in config.queues.values())
+    return bool(_REQUEST_FIELDS & table(event).keys()) or (mapped and isinstance(event, dict))
 
 
 def handle_invocation(
     event: dict[str, Any], context: Any, deadline: Deadline, runtime: Runtime
 ) -> dict[str, Any]:
-    """Return the receipt, or the reason for which the email will not be sent; raises Redeliver.
+    """Return the receipt, or the reason for which the email will not be sent; raises RedeliveryRequired.
 
     An asynchronous invocation that failed comes again under the same request id, which names the email
     where the request has no `idempotency_key`. Nobody may read the answer, so what is refused is buried too.
     """
     message = Message(identity("invoke", request_id(context)), event, _ORIGIN)
     (result,) = process(INVOKE, [message], deadline, runtime)
-    if result.fate is Fate.RETURN:
-        raise Redeliver(f"not sent: {result.report['code']}")
+    if result.ack is Ack.NACK:
+        raise RedeliveryRequired(f"not sent: {result.report['code']}")
     return result.report
 
 

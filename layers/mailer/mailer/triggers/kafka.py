@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import from_base64, identity, rows, table, text, whole
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,4 +48,4 @@ def _partial(returned: Sequence[Message]) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": handle} for handle in first.values()]}
 
 
-KAFKA = Source("kafka", Keep.HALTED, TO_THE_LEDGER, _matches, _messages, _partial)
+KAFKA = MessageSource("kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, _partial)

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer import logs
-from mailer.delivery import MIN_SECONDS, deliver
+from mailer.delivery.deliver import deliver
+from mailer.delivery.outcome import Disposition
 from mailer.errors import FieldError, InvalidRequest, MailerError, StoreUnavailable
-from mailer.ledger import Keep
-from mailer.outcome import Disposition
+from mailer.ledger import DeferPolicy
+from mailer.telemetry import logs
 
 from .bodies import DigestItem, read_body
 
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mailer.deadline import Deadline
-    from mailer.outcome import Outcome
+    from mailer.delivery.outcome import Outcome
     from mailer.runtime import Runtime
 
 WORKERS = 20  # SES takes 20 requests a second
 
 
-class Fate(Enum):
-    """What happens to a message after its email's outcome."""
+class Ack(Enum):
+    """How a message is acknowledged."""
 
-    DONE = "done"
-    """The platform may forget it."""
-    RETURN = "return"
-    """The platform must bring it again, or move it to its dead-letter queue."""
-    BURY = "bury"
-    """It goes to the ledger's dead letters, and the platform may forget it."""
+    ACK = "ack"
+    """Acknowledge."""
+    NACK = "nack"
+    """Negative-acknowledge: redeliver, or the platform's dead-letter queue."""
+    DEAD_LETTER = "dead_letter"
+    """Dead-letter in the ledger and acknowledge."""
 
 
 # Where the platform has dead letters of its own, a refused message is returned until it gets there.
-TO_THE_PLATFORM = {
-    Disposition.ACCEPTED: Fate.DONE,
-    Disposition.KEPT: Fate.DONE,
-    Disposition.REFUSED: Fate.RETURN,
-    Disposition.NOT_SENT: Fate.RETURN,
-    Disposition.HALTED: Fate.RETURN,
-    Disposition.IN_FLIGHT: Fate.RETURN,
-    Disposition.KEY_REUSED: Fate.RETURN,
+PLATFORM_DLQ = {
+    Disposition.ACCEPTED: Ack.ACK,
+    Disposition.PENDING: Ack.ACK,
+    Disposition.REFUSED: Ack.NACK,
+    Disposition.RETRY_LATER: Ack.NACK,
+    Disposition.HALTED: Ack.NACK,
+    Disposition.IN_FLIGHT: Ack.NACK,
+    Disposition.KEY_REUSED: Ack.NACK,
 }
 # Where a refused message would come back for ever and hold up the others, the ledger buries it.
-TO_THE_LEDGER = TO_THE_PLATFORM | {Disposition.REFUSED: Fate.BURY, Disposition.KEY_REUSED: Fate.BURY}
+LEDGER_DLQ = PLATFORM_DLQ | {Disposition.REFUSED: Ack.DEAD_LETTER, Disposition.KEY_REUSED: Ack.DEAD_LETTER}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Message:
 
     `key` is its own identity, the same at every delivery, which names the email where the body names none;
     None where it has none. `origin` says where it comes from: `topic`, `queue`, `source`. `lane` is what
-    must stay in order (a FIFO group, a partition), or None where nothing must. `receives` counts its
+    must stay in order (a FIFO group, a partition), or None where nothing must. `receive_count` counts its
     deliveries, and `handle` is what its platform calls it in an answer.
     """
 
@@ -69,21 +69,21 @@ class Message:
     body: Any
     origin: Mapping[str, str] = field(default_factory=dict)
     lane: str | None = None
-    receives: int = 1
+    receive_count: int = 1
     handle: Any = None
 
 
 @dataclass(frozen=True)
-class Platform:
-    """What a platform wants done with its messages: what the ledger keeps of them, and their fates."""
+class BatchPolicy:
+    """What a platform wants done with its messages: what the ledger keeps of them, and their acks."""
 
     trigger: str
-    keep: Keep
-    fates: Mapping[Disposition, Fate]
+    keep: DeferPolicy
+    acks: Mapping[Disposition, Ack]
 
 
 @dataclass(frozen=True)
-class Source(Platform):
+class MessageSource(BatchPolicy):
     """How one message source is recognised, read and answered.
 
     `messages` never raises, whatever its event holds. `partial` makes the answer that names what must come
@@ -96,17 +96,17 @@ class Source(Platform):
 
 
 class Result(NamedTuple):
-    """What became of one message: its fate, and what a caller who waits for it is told."""
+    """What became of one message: its ack, and what a caller who waits for it is told."""
 
     message: Message
-    fate: Fate
+    ack: Ack
     report: dict[str, Any]
 
 
-class Redeliver(MailerError):
+class RedeliveryRequired(MailerError):
     """Some messages could neither be sent nor kept: the platform must bring the whole batch again."""
 
-    code = "Redeliver"
+    code = "RedeliveryRequired"
     retryable = True
 
 
@@ -114,19 +114,19 @@ class Redeliver(MailerError):
 class _Batch:
     """What the lanes of a batch share; once `store_down` is set, no lane asks the store again."""
 
-    platform: Platform
+    platform: BatchPolicy
     deadline: Deadline
     runtime: Runtime
     store_down: threading.Event = field(default_factory=threading.Event)
 
-    def returns_unasked(self) -> bool:
+    def should_return(self) -> bool:
         """Tell whether what is left goes back to its platform without a look at it."""
-        late = self.deadline.left() < MIN_SECONDS and self.platform.keep is not Keep.UNSENT
+        late = not self.deadline.allows_call() and self.platform.keep is not DeferPolicy.ALWAYS
         return late or self.store_down.is_set()
 
 
 def process(
-    platform: Platform, messages: Sequence[Message], deadline: Deadline, runtime: Runtime
+    platform: BatchPolicy, messages: Sequence[Message], deadline: Deadline, runtime: Runtime
 ) -> list[Result]:
     """Send every message's email and return what became of each, in the order of `messages`.
 
@@ -146,7 +146,7 @@ def process(
 def _process_lane(batch: _Batch, lane: list[Message]) -> list[Result]:
     results: list[Result] = []
     for index, message in enumerate(lane):
-        if batch.returns_unasked():
+        if batch.should_return():
             return results + [_unsent(one) for one in lane[index:]]
         result, stops = _process_message(batch, message)
         results.append(result)
@@ -170,16 +170,16 @@ def _process_message(batch: _Batch, message: Message) -> tuple[Result, bool]:
         except Exception as error:  # noqa: BLE001 - a defect met by one message must not hold up the others
             logs.unexpected(trigger, error)
             disposition, report = Disposition.REFUSED, {"code": "InternalError"}
-        fate = batch.platform.fates[disposition]
-        if fate is Fate.BURY:
-            _bury(runtime, trigger, message, report)
+        ack = batch.platform.acks[disposition]
+        if ack is Ack.DEAD_LETTER:
+            _dead_letter(runtime, trigger, message, report)
     except StoreUnavailable as error:
         logs.refused(trigger, error, key=message.key)
         batch.store_down.set()
-        return Result(message, Fate.RETURN, {"code": error.code}), True
+        return Result(message, Ack.NACK, {"code": error.code}), True
     for_good = disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
-    stops = fate is Fate.RETURN and not (for_good and message.receives > 1)
-    return Result(message, fate, report), stops
+    stops = ack is Ack.NACK and not (for_good and message.receive_count > 1)
+    return Result(message, ack, report), stops
 
 
 def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
@@ -197,7 +197,7 @@ def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, An
         key=asked.key,
         trigger=batch.platform.trigger,
         deadline=batch.deadline,
-        keep=batch.platform.keep,
+        defer=batch.platform.keep,
         runtime=batch.runtime,
     )
     return outcome.disposition, _report(outcome)
@@ -220,16 +220,16 @@ def _gather(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
-    if outcome.disposition in {Disposition.ACCEPTED, Disposition.KEPT}:
+    if outcome.disposition in {Disposition.ACCEPTED, Disposition.PENDING}:
         return outcome.receipt()
     return outcome.reason()
 
 
 def _unsent(message: Message) -> Result:
-    return Result(message, Fate.RETURN, {"code": "NotTried"})
+    return Result(message, Ack.NACK, {"code": "NotProcessed"})
 
 
-def _bury(runtime: Runtime, trigger: str, message: Message, reason: dict[str, Any]) -> None:
+def _dead_letter(runtime: Runtime, trigger: str, message: Message, reason: dict[str, Any]) -> None:
     """Keep the message, whole, in the ledger's dead letters; what is no UTF-8 as base64."""
     body = message.body if isinstance(message.body, (str, bytes)) else json.dumps(message.body, default=str)
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
@@ -239,4 +239,4 @@ def _bury(runtime: Runtime, trigger: str, message: Message, reason: dict[str, An
         text = base64.b64encode(raw).decode()
         reason = {**reason, "encoding": "base64"}
     source = message.key or f"{trigger}:{hashlib.sha256(raw).hexdigest()}"
-    runtime.ledger.bury(source, reason, text)
+    runtime.ledger.dead_letter(source, reason, text)

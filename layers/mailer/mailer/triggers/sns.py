@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import identity, last_part, rows, table
-from .messages import TO_THE_LEDGER, Message, Source
+from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
@@ -26,4 +26,4 @@ def _message(notification: dict[str, Any]) -> Message:
     )
 
 
-SNS = Source("sns", Keep.UNSENT, TO_THE_LEDGER, _matches, _messages)
+SNS = MessageSource("sns", DeferPolicy.ALWAYS, LEDGER_DLQ, _matches, _messages)

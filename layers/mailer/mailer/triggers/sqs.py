@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailer.documents import read_object
+from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
-from mailer.ledger import Keep
+from mailer.ledger import DeferPolicy
 
 from .fields import identity, last_part, rows, table, text, whole
-from .messages import TO_THE_PLATFORM, Message, Source
+from .messages import PLATFORM_DLQ, Message, MessageSource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def _message(record: dict[str, Any]) -> Message:
         body,
         origin,
         lane=text(attributes.get("MessageGroupId")) or None,
-        receives=whole(attributes.get("ApproximateReceiveCount")) or 1,
+        receive_count=whole(attributes.get("ApproximateReceiveCount")) or 1,
         handle=record.get("messageId"),
     )
 
@@ -62,4 +62,4 @@ def _partial(returned: Sequence[Message]) -> dict[str, Any]:
     return {"batchItemFailures": [{"itemIdentifier": message.handle} for message in returned]}
 
 
-SQS = Source("sqs", Keep.HALTED, TO_THE_PLATFORM, _matches, _messages, _partial)
+SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, _partial)

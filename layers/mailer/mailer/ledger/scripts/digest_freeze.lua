@@ -29,12 +29,12 @@ if not recipient.window then
   redis.call('RENAME', items, frozen)
   redis.call('PERSIST', frozen)
   redis.call('PERSIST', key)
-  put(key, recipient, { window = ask.window, missed = recipient.dropped or '0', tries = '0' })
+  set_fields(key, recipient, { window = ask.window, missed = recipient.dropped or '0', tries = '0' })
   redis.call('HDEL', key, 'dropped')
 end
 
 if recipient.tick ~= ask.tick then
-  put(key, recipient, { tick = ask.tick, tries = tonumber(recipient.tries) + 1 })
+  set_fields(key, recipient, { tick = ask.tick, tries = tonumber(recipient.tries) + 1 })
 end
 local count = redis.call('LLEN', frozen)
 local first, last = 0, ask.shown - 1
@@ -42,8 +42,8 @@ if ask.newest then
   first, last = -ask.shown, -1
 end
 local shown = {}
-for index, entry in ipairs(redis.call('LRANGE', frozen, first, last)) do
-  shown[index] = entry:match('^%d+ (.*)$')
+for index, attempt in ipairs(redis.call('LRANGE', frozen, first, last)) do
+  shown[index] = attempt:match('^%d+ (.*)$')
 end
 return cjson.encode({
   verdict = 'frozen',

@@ -1,9 +1,11 @@
--- Which emails are due? What is handed out comes back by itself if its sweep dies before it is admitted.
--- KEYS: due. ARGV: how many, for how long they are handed out.
+-- Claim due emails; a claim expires if its sweep dies before admission (a visibility timeout).
+-- KEYS: 1 due
+-- ARGV: 1 how many
+--       2 life of the claim (ms)
 
 local now = clock()
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', whole(now), 'LIMIT', 0, tonumber(ARGV[1]))
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', format_int(now), 'LIMIT', 0, tonumber(ARGV[1]))
 for _, id in ipairs(ids) do
-  redis.call('ZADD', KEYS[1], whole(now + tonumber(ARGV[2])), id)
+  redis.call('ZADD', KEYS[1], format_int(now + tonumber(ARGV[2])), id)
 end
 return ids

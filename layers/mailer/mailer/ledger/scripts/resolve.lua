@@ -1,77 +1,82 @@
--- What reconciliation, or an operator, found out: unknown -> accepted | failed, or it stays unknown: free to be sent again, or held.
--- KEYS: record, due, open, then the owner of each candidate's MessageId. ARGV: the findings as JSON.
+-- Resolve an unknown email: unknown -> accepted | failed, or it stays unknown: resend allowed, or held for an operator.
+-- KEYS: 1 record
+--       2 due
+--       3 open
+--       4… the owner of each candidate's MessageId
+-- ARGV: 1 the parameters as JSON: attempt_number, evidence, candidates (MessageIds, likeliest first), match_count, hold,
+--         exhausted, retention (ms); operator (may be absent)
 
-local told = cjson.decode(ARGV[1])
+local params = cjson.decode(ARGV[1])
 local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3] }
-local owner_of = 3
+local owners_from = 3
 local now = clock()
 local record = load(keys.record)
 
--- The findings are about one attempt: they say nothing once the email was settled or sent again.
-if record.state ~= 'unknown' or tonumber(record.attempts) ~= told.attempt then
-  return answer('superseded')
+-- The findings are about one attempt: they are void once the email was settled or sent again.
+if record.state ~= 'unknown' or tonumber(record.attempts) ~= params.attempt_number then
+  return reply('superseded')
 end
 
 local function settle(state, verdict, note)
-  enter(keys, record, state, now, note)
-  close(keys, record, told.retention)
-  return answer(verdict, record)
+  transition(keys, record, state, now, note)
+  finalize(keys, record, params.retention)
+  return reply(verdict, record)
 end
 
 local function accept(index)
-  local message = told.candidates[index]
-  redis.call('SET', KEYS[owner_of + index], record.id, 'PX', whole(told.retention))
-  put(keys.record, record, { message_id = message })
-  return settle('accepted', 'found', { evidence = told.evidence, message_id = message })
+  local ses_message_id = params.candidates[index]
+  redis.call('SET', KEYS[owners_from + index], record.id, 'PX', format_int(params.retention))
+  set_fields(keys.record, record, { ses_message_id = ses_message_id })
+  return settle('accepted', 'found', { evidence = params.evidence, ses_message_id = ses_message_id })
 end
 
--- The history says once what holds an email, however often that is found again.
-local function stay(decision, evidence)
+-- The same decision is added to the history once.
+local function keep_unknown(decision, evidence)
   local history = cjson.decode(record.history)
   if history[#history].decision ~= decision then
-    enter(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = decision })
+    transition(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = decision })
   end
-  redis.call('ZADD', keys.open, whole(now), record.id)
-  return answer(decision, record)
+  redis.call('ZADD', keys.open, format_int(now), record.id)
+  return reply(decision, record)
 end
 
-local function free_to_send(evidence)
+local function allow_resend(evidence)
   local since = redis.call('ZSCORE', keys.open, record.id)
-  enter(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = 'resend' })
-  put(keys.record, record, { no_trace = now })
-  redis.call('ZADD', keys.open, since, record.id) -- if this sweep dies before it sends, the next one takes over
-  return answer('resend', record)
+  transition(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = 'resend' })
+  set_fields(keys.record, record, { resend_allowed_at = now })
+  redis.call('ZADD', keys.open, since, record.id) -- if this sweep dies before it sends, the next one claims it
+  return reply('resend', record)
 end
 
-if told.operator == 'accepted' then
+if params.operator == 'accepted' then
   return settle('accepted', 'found', { evidence = 'operator' })
-elseif told.operator == 'failed' then
-  return settle('failed', 'given_up', { code = record.code, evidence = 'operator' })
-elseif told.operator then
-  return free_to_send('operator')
+elseif params.operator == 'failed' then
+  return settle('failed', 'exhausted', { code = record.code, evidence = 'operator' })
+elseif params.operator then
+  return allow_resend('operator')
 end
 
-local free = {}
-for index in ipairs(told.candidates) do
-  local owner = redis.call('GET', KEYS[owner_of + index])
+local unowned = {}
+for index in ipairs(params.candidates) do
+  local owner = redis.call('GET', KEYS[owners_from + index])
   if owner == record.id then
     return accept(index)
   end
   if not owner then
-    free[#free + 1] = index
+    unowned[#unowned + 1] = index
   end
 end
 
-if #free >= told.contenders then
-  return accept(free[1])
+if #unowned >= params.match_count then
+  return accept(unowned[1])
 end
-if #free > 0 then
-  return stay('ambiguous', told.evidence)
+if #unowned > 0 then
+  return keep_unknown('ambiguous', params.evidence)
 end
-if told.hold then
-  return stay('held', 'no-trace')
+if params.hold then
+  return keep_unknown('needs_operator', 'no-trace')
 end
-if told.exhausted then
-  return settle('failed', 'given_up', { code = 'Ledger.AttemptsExhausted', evidence = 'no-trace' })
+if params.exhausted then
+  return settle('failed', 'exhausted', { code = 'Ledger.AttemptsExhausted', evidence = 'no-trace' })
 end
-return free_to_send('no-trace')
+return allow_resend('no-trace')

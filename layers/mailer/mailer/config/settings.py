@@ -1,0 +1,153 @@
+"""The settings that the environment gives, checked once; every refusal names its variable."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mailer.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIX = "MAILER_"
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ACCOUNT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
+_MAX_PORT = 65_535
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the `MAILER_…` variables say, where an empty one counts as not set; times are in seconds.
+
+    `api_keys` maps the SHA-256 of each key, in hex, to its name. `ses_scheme` is `http` for the emulator.
+    """
+
+    store_url: str = field(repr=False)
+    ses_scheme: str
+    ses_host: str
+    ses_region: str
+    account: str
+    rate: int
+    unknown_grace: int
+    deferred_max: int
+    config_path: str | None
+    callback_token: str | None = field(repr=False)
+    api_keys: Mapping[str, str] = field(repr=False)
+    cors_origins: frozenset[str]
+
+    @classmethod
+    def current(cls) -> Settings:
+        """Return the settings of the environment as it is now; raises ConfigurationError."""
+        return _settings(environment_of_mailer())
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Return the settings in `environment`; raises ConfigurationError."""
+        scheme, host = _endpoint(environment.get("MAILER_SES_ENDPOINT") or "ses.intl.tencentcloudapi.com")
+        return cls(
+            store_url=_store_url(environment.get("MAILER_STORE_URL", "")),
+            ses_scheme=scheme,
+            ses_host=host,
+            ses_region=_region(environment.get("MAILER_SES_REGION") or "ap-singapore"),
+            account=_account(environment.get("MAILER_ACCOUNT") or "default"),
+            rate=_number(environment, "MAILER_RATE", 20, 1, 1000),
+            unknown_grace=_number(environment, "MAILER_UNKNOWN_GRACE", 900, 1, 86_400),
+            deferred_max=_number(environment, "MAILER_DEFERRED_MAX", 10_000, 0, 10_000_000),
+            config_path=environment.get("MAILER_CONFIG") or None,
+            callback_token=_callback_token(environment.get("MAILER_CALLBACK_TOKEN", "")),
+            api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
+            cors_origins=_origins(environment.get("MAILER_CORS_ORIGINS", "")),
+        )
+
+
+def environment_of_mailer() -> tuple[tuple[str, str], ...]:
+    """Return the `MAILER_…` variables as they are now, in the order of their names."""
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(_PREFIX)))
+
+
+@lru_cache(maxsize=1)
+def _settings(environment: tuple[tuple[str, str], ...]) -> Settings:
+    return Settings.from_environment(dict(environment))
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = environment.get(name) or str(default)
+    if not (_NUMBER.fullmatch(text) and low <= int(text) <= high):
+        raise ConfigurationError(name, f"must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def _store_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        known = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
+    except ValueError:  # brackets that hold no IPv6 address, a port that is no number
+        known = None
+    if not known or parts.scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"}:
+        raise ConfigurationError(
+            "MAILER_STORE_URL", "must be a URL such as rediss://user:password@host:6379/0"
+        )
+    return text
+
+
+def _endpoint(text: str) -> tuple[str, str]:
+    scheme, separator, host = text.rpartition("://")
+    port = host.partition(":")[2] or "443"
+    if (separator and scheme not in {"http", "https"}) or not _HOST.fullmatch(host) or int(port) > _MAX_PORT:
+        raise ConfigurationError(
+            "MAILER_SES_ENDPOINT", "must be a host, or a URL such as http://127.0.0.1:8080"
+        )
+    return scheme or "https", host
+
+
+def _region(text: str) -> str:
+    if not _REGION.fullmatch(text):
+        raise ConfigurationError("MAILER_SES_REGION", "must be a region such as ap-singapore")
+    return text
+
+
+def _account(text: str) -> str:
+    if not _ACCOUNT.fullmatch(text):
+        raise ConfigurationError(
+            "MAILER_ACCOUNT", "must be 1 to 64 letters, digits, dots, dashes or underscores"
+        )
+    return text
+
+
+def _api_keys(text: str) -> dict[str, str]:
+    keys = {}
+    for attempt in filter(None, (part.strip() for part in text.split(","))):
+        name, separator, digest = attempt.partition(":")
+        if not (name and separator and _HASH.fullmatch(digest.lower())):
+            raise ConfigurationError(
+                "MAILER_API_KEYS", 'must be "name:sha256,…", each key as its SHA-256 in 64 hex digits'
+            )
+        keys[digest.lower()] = name
+    return keys
+
+
+def _callback_token(text: str) -> str | None:
+    if text and not _TOKEN.fullmatch(text):
+        raise ConfigurationError(
+            "MAILER_CALLBACK_TOKEN", "must be 1 to 128 letters, digits, dots, dashes, underscores or tildes"
+        )
+    return text or None
+
+
+def _origins(text: str) -> frozenset[str]:
+    origins = frozenset(filter(None, (part.strip() for part in text.split(","))))
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ConfigurationError(
+            "MAILER_CORS_ORIGINS", 'must be "https://shop.example,…" (no path), or * for every origin'
+        )
+    return origins

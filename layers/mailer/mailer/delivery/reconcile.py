@@ -1,0 +1,200 @@
+"""Reconciliation: resolves emails whose outcome is unknown.
+
+A callback that carries the Message-ID settles an email by itself. What is still unknown after the grace time
+is looked up with GetSendEmailStatus (SES API 2020-10-02): by recipient, sender and time, since its rows carry
+no Message-ID. A row counts only if no other record owns its MessageId, and only if there are as many such
+rows as there are emails that could match them.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mailer.deadline import DEFAULT_SECONDS, Deadline
+from mailer.email.addresses import address_of
+from mailer.email.identity import address_hash
+from mailer.email.request import EmailRequest
+from mailer.errors import InvalidRequest, SesFailure
+from mailer.ledger.record import State
+from mailer.ledger.unknown import Decision, UnknownLedger, acceptance_windows
+from mailer.telemetry import logs
+
+from .deliver import MAX_ATTEMPTS, deliver_stored
+from .outcome import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailer.ledger.record import Record
+    from mailer.runtime import Runtime
+
+SES_TIME_ZONE = timezone(timedelta(hours=8))  # SES's days begin and end by Beijing's clock
+PAGE = 100
+MAX_PER_RUN = 1000  # at one query a second no function has time for more
+
+
+class StatusRow(NamedTuple):
+    """SES's acceptance of one email to one recipient; `accepted_at` is in milliseconds."""
+
+    ses_message_id: str
+    sender: str
+    recipient: str
+    accepted_at: int
+
+
+def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decision]]:
+    """Yield each email that was unknown for the grace time, with the decision that its record now holds.
+
+    The caller sends the emails decided as `RESEND`. Raises StoreUnavailable.
+    """
+    unknown = UnknownLedger(runtime.ledger.store)
+    for email_id in unknown.older_than(runtime.settings.unknown_grace, MAX_PER_RUN):
+        if not deadline.allows_call():
+            return
+        record = runtime.ledger.get(email_id)
+        stored = runtime.ledger.stored_request(email_id)
+        if record is None or stored is None:
+            unknown.remove(email_id)
+        elif record.state is State.UNKNOWN:
+            decision = _reconcile_one(record, stored[1], unknown, deadline, runtime)
+            logs.reconciled(record.smtp_message_id, decision.value)
+            yield email_id, decision
+
+
+def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
+    """Resolve an unknown email by an operator's decision: it was `accepted`, it `failed`, or `resend` it now.
+
+    Raises InvalidRequest where no unknown email has this id, and StoreUnavailable.
+    """
+    record, stored = runtime.ledger.get(email_id), runtime.ledger.stored_request(email_id)
+    if record is None or stored is None or record.state is not State.UNKNOWN:
+        raise InvalidRequest.at("", "no email with this id is unknown")
+    unknown = UnknownLedger(runtime.ledger.store)
+    if unknown.resolve(email_id, record.attempts, operator=decision) is Decision.RESEND:
+        return deliver_stored(
+            email_id,
+            EmailRequest.parse(stored[1]),
+            State.UNKNOWN,
+            trigger="operator",
+            deadline=Deadline(DEFAULT_SECONDS),
+            runtime=runtime,
+        )
+    return Outcome.of_record(runtime.ledger.get(email_id) or record, replayed=False)
+
+
+def _reconcile_one(
+    record: Record, body: str, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+) -> Decision:
+    try:
+        request = EmailRequest.parse(body)
+    except InvalidRequest as error:  # stored by a version with other rules: it stays unknown
+        logs.refused("sweep", error, id=record.id)
+        return Decision.UNDECIDED
+    rows = _find_rows(request, record, unknown, deadline, runtime)
+    if rows is None:
+        return Decision.UNDECIDED
+    match_count, candidates = _match_rows(rows, unknown) if rows else (1, [])
+    decision = unknown.resolve(
+        record.id,
+        record.attempts,
+        candidates,
+        match_count=match_count,
+        hold=request.on_unknown == "hold",
+        exhausted=record.attempts >= MAX_ATTEMPTS,
+    )
+    if decision is Decision.EXHAUSTED:
+        final = runtime.ledger.get(record.id)
+        reason = {"code": "Ledger.AttemptsExhausted", "history": final.history if final else []}
+        runtime.ledger.dead_letter(f"email:{record.id}", reason, body)
+    return decision
+
+
+def _find_rows(
+    request: EmailRequest, record: Record, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+) -> list[StatusRow] | None:
+    """Return SES's rows that could match this email, of the first recipient that has any, or None."""
+    windows = acceptance_windows(record.history)
+    sender = address_of(request.sender).lower()
+    for recipient in request.recipients:
+        rows: dict[str, StatusRow] = {}
+        for day in _days(windows):
+            found = _query(recipient, day, unknown, deadline, runtime)
+            if found is None:
+                return None
+            rows |= {
+                row.ses_message_id: row
+                for row in found
+                if (row.sender, row.recipient) == (sender, recipient.lower())
+                and any(start <= row.accepted_at <= end for start, end in windows)
+            }
+        if rows:
+            return list(rows.values())
+    return []
+
+
+def _days(windows: tuple[tuple[int, int], ...]) -> list[str]:
+    """Return SES's days that the windows touch, up to today: around midnight there are two."""
+    today = datetime.now(SES_TIME_ZONE).date()
+    days = {
+        datetime.fromtimestamp(moment / 1000, SES_TIME_ZONE).date() for window in windows for moment in window
+    }
+    return [day.isoformat() for day in sorted(days) if day <= today]
+
+
+def _query(
+    recipient: str, day: str, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+) -> list[StatusRow] | None:
+    """Return all of SES's rows of one recipient and day, or None where SES cannot be queried in time."""
+    rows: list[StatusRow] = []
+    while _wait_for_query_slot(unknown, deadline):
+        parameters = {"RequestDate": day, "Offset": len(rows), "Limit": PAGE, "ToEmailAddress": recipient}
+        try:
+            response = runtime.ses.call("GetSendEmailStatus", parameters, deadline.remaining())
+            page = [_row(fields) for fields in response["EmailStatusList"]]
+        except (SesFailure, KeyError, TypeError, ValueError) as error:
+            logs.status_query_failed(error)
+            return None
+        finally:
+            unknown.release_query_slot()
+        rows += page
+        if len(page) < PAGE:
+            return rows
+    return None
+
+
+def _wait_for_query_slot(unknown: UnknownLedger, deadline: Deadline) -> bool:
+    while wait := unknown.acquire_query_slot():
+        if not deadline.allows_call(after=wait):
+            return False
+        time.sleep(wait)
+    return True
+
+
+def _row(fields: dict[str, Any]) -> StatusRow:
+    return StatusRow(
+        fields["MessageId"],
+        fields["FromEmailAddress"].lower(),
+        fields["ToEmailAddress"].lower(),
+        int(fields["RequestTime"]) * 1000,
+    )
+
+
+def _match_rows(rows: list[StatusRow], unknown: UnknownLedger) -> tuple[int, list[str]]:
+    """Return how many emails the rows could belong to, and the MessageIds, likeliest first.
+
+    The ledger is read after SES, so that every accepted email is either unsettled or owns its MessageId. The
+    row that the fewest emails could match comes first, so that as many rows as emails are enough for all.
+    """
+    sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
+    matches = dict.fromkeys((row.ses_message_id for row in rows), 0)
+    match_count = 0
+    for email in unknown.unsettled():
+        matched = [
+            row.ses_message_id for row in rows if email.could_match(sender, recipient, row.accepted_at)
+        ]
+        match_count += bool(matched)
+        for ses_message_id in matched:
+            matches[ses_message_id] += 1
+    return max(match_count, 1), sorted(matches, key=lambda ses_message_id: matches[ses_message_id])

@@ -1,0 +1,295 @@
+"""`EmailRequest`: one email as a caller asks for it, checked against every rule of SendEmail."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from mailer.errors import FieldError, InvalidRequest
+
+from . import limits
+from .addresses import check_address, check_header_name, check_header_text, check_sender
+from .identity import ID_CHARACTERS, smtp_message_id_for
+from .native import from_native, is_native, native_location, to_native
+from .strict_json import canonical, check_object, decode_base64, pointer_token, read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Location = tuple[Any, ...]
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_FRACTION = re.compile(r"\.([0-9]+)")
+_RESERVED_HEADERS = {
+    "from": "from", "to": "to", "cc": "cc", "bcc": "bcc", "subject": "subject", "reply-to": "reply_to",
+    "message-id": "idempotency_key",
+}  # fmt: skip
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is no field of an email request",
+    "value_error": "{error}",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",
+    "string_too_long": "has at most {max_length} characters",
+    "tuple_type": "must be a list",
+    "too_long": "has at most {max_length} items",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "int_type": "must be a whole number",
+    "greater_than": "must be greater than {gt}",
+    "less_than": "must be less than {lt}",
+    "literal_error": "must be {expected}",
+}
+
+
+def _text(check: Callable[[str], str]) -> BeforeValidator:
+    """Return the validator that applies `check` to a string and leaves the rest to the field's type."""
+    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
+
+
+def _list(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_or_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else _list(value)
+
+
+def _instant(value: Any) -> datetime:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError(
+            "must be an RFC 3339 date and time with an offset, such as 2026-05-01T09:00:00Z, "
+            "and no leap second"
+        )
+    text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), value.upper())
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("must be a day of the calendar between the years 1 and 9999") from error
+
+
+def _unsubscribe(value: Any) -> str:
+    known = isinstance(value, (str, int)) and not isinstance(value, bool)
+    text = str(value).lower().replace(" ", "_").replace("-", "_") if known else ""
+    number = limits.UNSUBSCRIBE_LANGUAGES.get(text, text)
+    if number not in limits.UNSUBSCRIBE_LANGUAGES.values():
+        raise ValueError(
+            f"must be one of {', '.join(limits.UNSUBSCRIBE_LANGUAGES)}, or the API's number from 0 to 11"
+        )
+    return number
+
+
+def _trigger_type(value: Any) -> int:
+    number = limits.TRIGGER_TYPES.get(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number not in limits.TRIGGER_TYPES.values():
+        raise ValueError("must be `marketing` (0) or `transactional` (1)")
+    return number
+
+
+def _filename(name: str) -> str:
+    check_header_text(name)
+    if set(name) & set(limits.FILENAME_FORBIDS):
+        raise ValueError('must hold no space and none of ? \\ * | " < > : /')
+    stem, dot, extension = name.rpartition(".")
+    if not (stem and dot and extension.lower() in limits.SUPPORTED_FILE_TYPES):
+        raise ValueError("must end in a file type that SES supports, such as .pdf or .csv")
+    return name
+
+
+def _base64(text: str) -> str:
+    decode_base64(text)
+    return text
+
+
+def _without_nulls(fields: Any) -> Any:
+    """Return `fields` without what is null, which says the same as leaving it out."""
+    if not isinstance(fields, dict):
+        return fields
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+HeaderText = Annotated[str, _text(check_header_text)]
+Address = Annotated[str, _text(check_address)]
+Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
+Sender = Annotated[str, _text(check_sender)]
+Key = Annotated[str, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS), _text(check_header_text)]
+Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    _left_out = model_validator(mode="before")(_without_nulls)
+
+
+class Template(_Part):
+    """A reviewed template and the values of its variables."""
+
+    id: int = Field(gt=0, lt=2**64)
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Simple(_Part):
+    """Content without a template, as plain text; the account needs a permission for it."""
+
+    html: Text = None
+    text: Text = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Simple:
+        if not (self.html or self.text):
+            raise ValueError("give html, text or both")
+        return self
+
+
+class Attachment(_Part):
+    """A file: its name, and its bytes as base64."""
+
+    filename: Annotated[str, _text(_filename)] = Field(max_length=limits.MAX_FILENAME_CHARACTERS)
+    content: Annotated[str, _text(_base64)]
+
+    @property
+    def size(self) -> int:
+        """The number of bytes that the base64 text stands for."""
+        return len(self.content) * 3 // 4 - self.content.count("=", -2)
+
+
+class EmailRequest(_Part):
+    """One email to send: immutable, complete and valid by the rules of SES API 2020-10-02 SendEmail.
+
+    `sender` is the field `from` of the JSON form.
+    """
+
+    sender: Sender = Field(alias="from")
+    to: Addresses = Field((), max_length=limits.MAX_TO)
+    cc: Addresses = Field((), max_length=limits.MAX_CC)
+    bcc: Addresses = Field((), max_length=limits.MAX_BCC)
+    reply_to: Address | None = None
+    subject: HeaderText = Field(min_length=1, max_length=limits.MAX_SUBJECT_CHARACTERS)
+    header_from: Sender | None = None
+    template: Template | None = None
+    simple: Simple | None = None
+    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_list)] = Field(
+        (), max_length=limits.MAX_ATTACHMENTS
+    )
+    unsubscribe: Annotated[str, BeforeValidator(_unsubscribe)] | None = None
+    trigger_type: Annotated[int, BeforeValidator(_trigger_type)] | None = None
+    headers: dict[str, HeaderText] = Field(default_factory=dict)
+    idempotency_key: Key | None = None
+    send_at: Instant | None = None
+    expires_at: Instant | None = None
+    on_unknown: Literal["resend", "hold"] = "resend"
+
+    @classmethod
+    def parse(
+        cls, body: str | bytes | dict[str, Any], defaults: dict[str, Any] | None = None
+    ) -> EmailRequest:
+        """Return the request that `body` asks for, in its own form or in SendEmail's native JSON.
+
+        `defaults` fill the fields that the body leaves out. Raises InvalidRequest with a JSON pointer into
+        `body` for every broken rule; rules over several fields are checked once each field is right.
+        """
+        document = read_object(body) if isinstance(body, (str, bytes)) else check_object(body)
+        errors: list[FieldError] = []
+        fields = _without_nulls(document)
+        native = is_native(document)
+        if native:
+            fields = from_native(fields, errors)
+        content = {"template", "simple"}
+        chosen = content if content & fields.keys() else set()
+        filled = {name: value for name, value in (defaults or {}).items() if name not in chosen}
+        try:
+            request = cls.model_validate({**filled, **fields})
+        except ValidationError as error:
+            errors += (
+                FieldError(_pointer(native_location(location) if native else location, document), detail)
+                for location, detail in _broken_rules(error)
+            )
+        if errors:
+            raise InvalidRequest(errors)
+        return request
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """Every address that the email goes to: to, cc and bcc."""
+        return self.to + self.cc + self.bcc
+
+    def document(self) -> dict[str, Any]:
+        """Return the request as JSON values, which `parse` reads back as an equal request."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of all that is asked for, but for the idempotency key."""
+        document = self.document()
+        document.pop("idempotency_key", None)
+        return hashlib.sha256(canonical(document)).hexdigest()
+
+    @model_validator(mode="after")
+    def _together(self) -> EmailRequest:
+        if conflicts := list(self._conflicts()) or list(self._oversize()):
+            raise PydanticCustomError("conflicts", "fields conflict", {"conflicts": conflicts})
+        return self
+
+    def _conflicts(self) -> Iterator[tuple[Location, str]]:
+        if not self.recipients:
+            yield ("to",), "at least one address is needed over to, cc and bcc"
+        visible = {address.lower() for address in self.to}
+        for index, address in enumerate(self.bcc):
+            if address.lower() in visible:
+                yield ("bcc", index), "this address is also in `to`"
+        if (self.template is None) == (self.simple is None):
+            yield ("template",), "give either template or simple"
+        if sum(attachment.size for attachment in self.attachments) > limits.MAX_ATTACHMENTS_BYTES:
+            yield ("attachments",), "all attachments together have at most 4 MB"
+        yield from _header_conflicts(self.headers)
+        if self.send_at and self.expires_at and self.send_at >= self.expires_at:
+            yield ("expires_at",), "must be later than send_at"
+
+    def _oversize(self) -> Iterator[tuple[Location, str]]:
+        smtp_message_id = smtp_message_id_for("-" * ID_CHARACTERS, self.sender)
+        if len(json.dumps(to_native(self.document(), smtp_message_id))) > limits.MAX_REQUEST_BYTES:
+            yield (), "the whole request has at most 8 MB once it is encoded for the API"
+
+
+def _header_conflicts(headers: dict[str, str]) -> Iterator[tuple[Location, str]]:
+    seen: set[str] = set()
+    for name in headers:
+        if own := _RESERVED_HEADERS.get(name.lower()):
+            yield ("headers", name), f"is set through the field `{own}`"
+        if name.lower() in seen:
+            yield ("headers", name), "is given twice: case makes no difference in a header's name"
+        seen.add(name.lower())
+        try:
+            check_header_name(name)
+        except ValueError as error:
+            yield ("headers", name), str(error)
+
+
+def _broken_rules(error: ValidationError) -> Iterator[tuple[Location, str]]:
+    for detail in error.errors(include_url=False, include_input=False):
+        context = detail.get("ctx", {})
+        if "conflicts" in context:
+            yield from context["conflicts"]
+        else:
+            yield detail["loc"], _MESSAGES.get(detail["type"], "is wrong").format(**context)
+
+
+def _pointer(location: Location, document: Any) -> str:
+    """Return the JSON pointer to `location`, as far as the body goes: a string has nothing below it."""
+    pointer = ""
+    for part in location:
+        if not isinstance(document, (dict, list)):
+            break
+        pointer += f"/{pointer_token(part)}"
+        document = document.get(part) if isinstance(document, dict) else document[part]
+    return pointer

@@ -1,0 +1,1 @@
+"""Tencent SES: the client, the error table, transport failures, callback events, credentials."""

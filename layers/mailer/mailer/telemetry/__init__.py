@@ -1,0 +1,1 @@
+"""Telemetry: log lines and metrics."""

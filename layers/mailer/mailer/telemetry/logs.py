@@ -1,0 +1,108 @@
+"""One JSON line per outcome; never an address, a subject, template data, a secret or a raw event."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
+
+    from mailer.errors import MailerError
+    from mailer.ses.events import SesEvent
+
+
+def service() -> str:
+    """Return the name of the service in logs and metrics: `mailer-STAGE` where it is deployed."""
+    return os.environ.get("POWERTOOLS_SERVICE_NAME", "mailer")
+
+
+@lru_cache(maxsize=1)
+def logger() -> Logger:
+    """Return the process's logger."""
+    from aws_lambda_powertools import Logger
+
+    return Logger(service=service())
+
+
+def refused(trigger: str, error: MailerError, **fields: object) -> None:
+    """Log that an event, or a part of it, was refused before it became an email."""
+    errors = getattr(error, "errors", ())
+    logger().warning(
+        "event refused",
+        extra={
+            "trigger": trigger,
+            "code": error.code,
+            "pointers": [field.pointer for field in errors],
+            **fields,
+        },
+    )
+
+
+def set_caller(name: str | None) -> None:
+    """Add the name of the caller's key to every line of this invocation; None removes it."""
+    if name is None:
+        logger().remove_keys(["caller"])
+    else:
+        logger().append_keys(caller=name)
+
+
+def ses_event(trigger: str, email_id: str | None, event: SesEvent, verdict: str) -> None:
+    """Log an SES callback event and its effect."""
+    fields = {
+        "trigger": trigger,
+        "id": email_id,
+        "event": event.name,
+        "recipients": [event.recipient],
+        "code": event.code,
+        "verdict": verdict,
+    }
+    logger().info("event of SES", extra=fields)
+
+
+def unexpected(trigger: str, error: Exception) -> None:
+    """Log an unexpected error's type and code locations, not its message, which may hold personal data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    logger().error(
+        "unexpected error",
+        extra={
+            "trigger": trigger,
+            "error": type(error).__name__,
+            "at": [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+        },
+    )
+
+
+def job_done(trigger: str, name: str, counts: dict[str, object]) -> None:
+    """Log the counts of a scheduled job."""
+    logger().info("job", extra={"trigger": trigger, "job": name, "counts": counts})
+
+
+def reconciled(smtp_message_id: str, decision: str) -> None:
+    """Log what reconciliation decided on one email; one that needs an operator is a warning."""
+    fields = {"id": smtp_message_id, "decision": decision}
+    log = logger()
+    warns = decision in {"needs_operator", "ambiguous", "exhausted"}
+    (log.warning if warns else log.info)("reconciled", extra=fields)
+
+
+def status_query_failed(error: Exception) -> None:
+    """Log that a status query failed; unknown emails stay as they are."""
+    logger().warning("status query failed", extra={"code": getattr(error, "code", type(error).__name__)})
+
+
+def digest_failed(digest: str, recipient: str, error: Exception) -> None:
+    """Log that a digest could not be rendered for a recipient; `recipient` is the address's hash."""
+    logger().error(
+        "digest cannot be rendered",
+        extra={
+            "digest": digest,
+            "recipient": recipient,
+            "error": type(error).__name__,
+            "key": getattr(error, "key", None),
+            "pointers": [field.pointer for field in getattr(error, "errors", ())],
+        },
+    )
