@@ -91,7 +91,7 @@ def test_email_that_ses_has_is_accepted(runtime: Runtime, ses: Emulator, log: io
     assert record.history[-1] | {"at": 0} == {
         "state": "accepted",
         "evidence": "status-query",
-        "message_id": mail.message_id,
+        "ses_message_id": mail.message_id,
         "at": 0,
     }
     assert deliver(email(), key=None).state is State.ACCEPTED
