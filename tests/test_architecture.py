@@ -23,6 +23,7 @@ MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 # those above it in this list, types included.
 PARTS = (
     "errors",
+    "clock",
     "concurrency",
     "email",
     "deadline",

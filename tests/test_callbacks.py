@@ -14,7 +14,7 @@ from factories import body, email
 from http_calls import SHAPES, call
 from mailer.email.identity import address_hash, id_for
 from mailer.errors import InvalidRequest
-from mailer.ledger import Attempt
+from mailer.ledger import Attempt, CallResult
 from mailer.ledger.record import State
 from mailer.ses.events import EVENT_TYPES, SesEvent
 
@@ -161,9 +161,11 @@ def test_every_event_settles_an_email_in_doubt_as_accepted(
 
 def test_event_that_overtakes_the_answer_leaves_no_doubt(current: Runtime) -> None:
     attempt = Attempt(id_for(current.settings.account, "k"), email(), "test")
-    current.ledger.admit(attempt)
+    admission = current.ledger.admit(attempt)
     tell(event("delivered", messageId=attempt.smtp_message_id, bulkId="bulk-1"))
-    assert not current.ledger.settle(attempt, State.UNKNOWN, code="Transport.ReadTimeout")
+    assert not current.ledger.settle(
+        attempt, admission, CallResult(State.UNKNOWN, code="Transport.ReadTimeout")
+    ).own
     record = current.ledger.get(attempt.id)
     assert record
     assert (record.state, record.ses_message_id) == (State.ACCEPTED, "bulk-1")
@@ -174,8 +176,10 @@ def test_email_that_waits_is_not_sent_again_once_it_is_proved_sent(
     current: Runtime, name: str, state: str
 ) -> None:
     attempt = Attempt(id_for(current.settings.account, "k"), email(), "test")
-    current.ledger.admit(attempt)
-    current.ledger.settle(attempt, State.DEFERRED, code="FailedOperation.FrequencyLimit", delay=3600)
+    admission = current.ledger.admit(attempt)
+    current.ledger.settle(
+        attempt, admission, CallResult(State.DEFERRED, code="FailedOperation.FrequencyLimit", delay=3600)
+    )
     tell(event(name, messageId=attempt.smtp_message_id, bulkId=None))
     record = current.ledger.get(attempt.id)
     assert record

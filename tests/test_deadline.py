@@ -13,7 +13,7 @@ from mailer.deadline import RESERVE_SECONDS, Deadline
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The monotonic clock, which a test sets."""
     now = [1000.0]
-    monkeypatch.setattr("mailer.deadline.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("mailer.clock.monotonic", lambda: now[0])
     return now
 
 

@@ -371,9 +371,8 @@ def test_email_that_is_put_off_for_ever_is_given_up(
     assert first.state is State.DEFERRED
     identity = first.id.partition("@")[0]
     make_due(runtime, identity)
-    second = deliver_stored(
-        identity, email(), State.DEFERRED, trigger="test", deadline=soon(), runtime=runtime
-    )
+    attempt = Attempt(identity, email(), "test", stored=True)
+    second = deliver_stored(attempt, State.DEFERRED, deadline=soon(), runtime=runtime)
     assert second.disposition is Disposition.REFUSED
     assert second.state is State.FAILED
     assert second.code == "ResourceInsufficient"
@@ -387,9 +386,8 @@ def test_deferred_email_is_sent_once_when_two_sweeps_meet(runtime: Runtime, ses:
 
     def send(_: int) -> Outcome:
         barrier.wait()
-        return deliver_stored(
-            identity, email(), State.DEFERRED, trigger="test", deadline=soon(), runtime=runtime
-        )
+        attempt = Attempt(identity, email(), "test", stored=True)
+        return deliver_stored(attempt, State.DEFERRED, deadline=soon(), runtime=runtime)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(send, range(4)))

@@ -51,6 +51,7 @@ class FakeSes:
         self.answers: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.accepted: Counter[str] = Counter()
+        self.clock_offset = None
         self.reports = True
 
     def open(self) -> None:

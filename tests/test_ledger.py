@@ -10,8 +10,8 @@ import pytest
 from factories import email
 from mailer.email.identity import id_for
 from mailer.errors import StoreUnavailable
-from mailer.ledger import Attempt, DeferPolicy, Ledger, Store, Verdict
-from mailer.ledger.record import State
+from mailer.ledger import Admission, Attempt, CallResult, DeferPolicy, Ledger, Store, Verdict
+from mailer.ledger.record import Record, State
 from mailer.ses.error_table import rule_for
 
 if TYPE_CHECKING:
@@ -25,6 +25,12 @@ def ledger(runtime: Runtime) -> Ledger:
 
 def attempt(key: str = "order-1", **fields: Any) -> Attempt:
     return Attempt(id_for("", key), email(**fields), "test")
+
+
+def settle(ledger: Ledger, one: Attempt, state: State, number: int = 1, **outcome: Any) -> bool:
+    """Settle the attempt of that number and return whether it was the record's own."""
+    record = Record(one.id, State.SENDING, one.smtp_message_id, attempts=number, sent_at=1)
+    return ledger.settle(one, Admission(Verdict.SEND, record), CallResult(state, **outcome)).own
 
 
 def stored(ledger: Ledger, one: Attempt) -> dict[str, str]:
@@ -47,8 +53,8 @@ def test_admission_whose_answer_was_lost_may_be_asked_again(ledger: Ledger) -> N
 def test_settlement_whose_answer_was_lost_may_be_repeated(ledger: Ledger) -> None:
     one = attempt()
     ledger.admit(one)
-    assert ledger.settle(one, State.ACCEPTED, ses_message_id="m", request_id="r")
-    assert not ledger.settle(one, State.ACCEPTED, ses_message_id="m", request_id="r")
+    assert settle(ledger, one, State.ACCEPTED, ses_message_id="m", request_id="r")
+    assert settle(ledger, one, State.ACCEPTED, ses_message_id="m", request_id="r")
     record = ledger.get(one.id)
     assert record
     assert record.ses_message_id == "m"
@@ -61,7 +67,7 @@ def test_answer_that_comes_after_the_lease_still_counts(ledger: Ledger) -> None:
     lapsed = ledger.get(one.id)
     assert lapsed
     assert lapsed.state is State.UNKNOWN
-    assert ledger.settle(one, State.ACCEPTED, ses_message_id="m")
+    assert settle(ledger, one, State.ACCEPTED, ses_message_id="m")
     record = ledger.get(one.id)
     assert record
     assert [note["state"] for note in record.history] == ["sending", "unknown", "accepted"]
@@ -69,14 +75,14 @@ def test_answer_that_comes_after_the_lease_still_counts(ledger: Ledger) -> None:
 
 def test_only_the_holder_of_the_token_may_settle(ledger: Ledger) -> None:
     ledger.admit(attempt())
-    assert not ledger.settle(attempt(), State.ACCEPTED, ses_message_id="m")
+    assert not settle(ledger, attempt(), State.REFUSED, code="FailedOperation.WrongContentJson")
 
 
 def test_accepted_record_forgets_the_request_and_fades_after_its_retention(ledger: Ledger) -> None:
     one = attempt()
     ledger.admit(one)
     assert "ann@customer.example" in stored(ledger, one)["body"]
-    ledger.settle(one, State.ACCEPTED, ses_message_id="m")
+    settle(ledger, one, State.ACCEPTED, ses_message_id="m")
     assert "body" not in stored(ledger, one)
     assert ledger.stored_request(one.id) is None
     assert "ann@customer.example" not in json.dumps(stored(ledger, one))
@@ -86,15 +92,15 @@ def test_accepted_record_forgets_the_request_and_fades_after_its_retention(ledge
 def test_unknown_record_keeps_the_request_and_never_fades(ledger: Ledger) -> None:
     one = attempt()
     ledger.admit(one)
-    ledger.settle(one, State.UNKNOWN, code="InternalError", rule=rule_for("InternalError"))
-    assert ledger.stored_request(one.id) == (State.UNKNOWN, stored(ledger, one)["body"])
+    settle(ledger, one, State.UNKNOWN, code="InternalError", rule=rule_for("InternalError"))
+    assert ledger.stored_request(one.id) == (State.UNKNOWN, stored(ledger, one)["body"], None)
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 
 def test_new_attempt_on_a_failed_record_does_not_fade(ledger: Ledger) -> None:
     one = attempt()
     ledger.admit(one)
-    ledger.settle(one, State.FAILED, code="Transport.ConnectionRefused")
+    settle(ledger, one, State.FAILED, code="Transport.ConnectionRefused")
     again = attempt()
     assert ledger.admit(again).verdict is Verdict.SEND
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
@@ -109,7 +115,7 @@ def test_pace_holds_a_place_until_a_second_after_the_answer(store_url: str, runt
     assert refused.verdict is Verdict.RATE_LIMITED
     assert 0 < refused.wait <= 0.05
     assert ledger.get(third.id) is None
-    ledger.settle(first, State.ACCEPTED, ses_message_id="m")
+    settle(ledger, first, State.ACCEPTED, ses_message_id="m")
     free_at = ledger.store.client.zscore(ledger.store.prefix + "rate_slots", first.token)
     settled_at = int(stored(ledger, first)["updated_at"])
     assert free_at == settled_at + 1000
@@ -120,7 +126,7 @@ def test_rate_refusal_pauses_the_whole_account(ledger: Ledger) -> None:
     one = attempt("a")
     ledger.admit(one)
     code = "RequestLimitExceeded"
-    ledger.settle(one, State.FAILED, code=code, rule=rule_for(code))
+    settle(ledger, one, State.FAILED, code=code, rule=rule_for(code))
     assert ledger.admit(attempt("b")).verdict is Verdict.RATE_LIMITED
 
 
@@ -144,17 +150,17 @@ def test_due_email_is_handed_out_once_at_a_time(ledger: Ledger) -> None:
 def test_what_somebody_else_has_settled_is_not_taken_up(ledger: Ledger, state: State) -> None:
     one = attempt()
     ledger.admit(one)
-    ledger.settle(one, state, code="FailedOperation.WrongContentJson", ses_message_id="m")
+    settle(ledger, one, state, code="FailedOperation.WrongContentJson", ses_message_id="m")
     assert ledger.admit(attempt(), from_state=State.DEFERRED).verdict is Verdict.DUPLICATE
 
 
 def test_history_is_bounded_and_keeps_its_beginning(runtime: Runtime, store_url: str) -> None:
     ledger = Ledger(Store(store_url, runtime.settings.account), rate=100)
     code = "Transport.ConnectionRefused"
-    for _ in range(30):
+    for number in range(1, 31):
         one = attempt()
         ledger.admit(one)
-        ledger.settle(one, State.FAILED, code=code, rule=rule_for(code))
+        settle(ledger, one, State.FAILED, number, code=code, rule=rule_for(code))
     record = ledger.get(one.id)
     assert record
     assert record.attempts == 30
@@ -177,7 +183,7 @@ def test_what_is_being_sent_or_in_doubt_cannot_be_claimed(ledger: Ledger, claim:
     one = attempt()
     ledger.admit(one)
     if claim is not State.SENDING:
-        ledger.settle(one, claim, ses_message_id="m")
+        settle(ledger, one, claim, ses_message_id="m")
     assert ledger.admit(attempt(), from_state=claim).verdict is Verdict.DUPLICATE
 
 
@@ -194,7 +200,7 @@ def test_store_that_is_down_is_an_error_of_its_own() -> None:
     ledger = Ledger(Store("valkey://127.0.0.1:1/0", "nobody"))
     for step in (
         lambda: ledger.admit(attempt()),
-        lambda: ledger.settle(attempt(), State.ACCEPTED),
+        lambda: settle(ledger, attempt(), State.ACCEPTED),
         lambda: ledger.get("a" * 32),
         lambda: ledger.due(1),
         lambda: ledger.stored_request("a" * 32),
@@ -215,7 +221,7 @@ def test_outcome_is_recorded_even_in_a_full_store(ledger: Ledger) -> None:
     try:
         with pytest.raises(StoreUnavailable):
             ledger.admit(attempt("another"))
-        assert ledger.settle(one, State.ACCEPTED, ses_message_id="m")
+        assert settle(ledger, one, State.ACCEPTED, ses_message_id="m")
     finally:
         ledger.store.client.config_set("maxmemory", 0)
     record = ledger.get(one.id)

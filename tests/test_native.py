@@ -82,7 +82,6 @@ def test_every_documented_parameter_goes_out_as_it_came() -> None:
 def test_both_forms_of_a_request_are_the_same_request(own: dict[str, Any]) -> None:
     request, native = EmailRequest.parse(own), EmailRequest.parse(native_body(own))
     assert native == request
-    assert native.fingerprint() == request.fingerprint()
 
 
 @given(own_bodies())

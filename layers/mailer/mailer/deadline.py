@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
+
+from . import clock
 
 DEFAULT_SECONDS = 30.0
 RESERVE_SECONDS = 0.5  # kept back to settle and to answer
@@ -14,7 +15,7 @@ class Deadline:
     """The moment by which an invocation must have answered."""
 
     def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
+        self._end = clock.monotonic() + seconds
 
     @classmethod
     def of(cls, context: Any) -> Deadline:
@@ -36,4 +37,4 @@ class Deadline:
 
     def remaining(self) -> float:
         """Return the seconds left, down to 0."""
-        return max(0.0, self._end - time.monotonic())
+        return max(0.0, self._end - clock.monotonic())

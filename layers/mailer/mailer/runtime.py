@@ -1,11 +1,12 @@
-"""What one process holds on to: its settings, its configuration, one ledger and one SES client."""
+"""Process-wide dependencies: settings, configuration, ledger, SES client."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from . import clock
 from .config.file import Config
 from .config.settings import Settings, environment_of_mailer
 from .ledger import Ledger, Store
@@ -13,6 +14,13 @@ from .ses.client import SesClient
 
 if TYPE_CHECKING:
     from .ledger.ses_events import EventLedger
+
+
+@dataclass
+class _StoreClock:
+    """How many seconds the store's clock was ahead of this process's at the last reply."""
+
+    offset: float | None = None
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,25 @@ class Runtime:
     config: Config
     ledger: Ledger
     ses: SesClient
+    store_clock: _StoreClock = field(default_factory=_StoreClock)
 
     @property
     def events(self) -> EventLedger:
-        """The ledger of what SES told afterwards."""
+        """The ledger of SES's callback events."""
         from .ledger.ses_events import EventLedger
 
         return EventLedger(self.ledger.store)
+
+    @property
+    def clock_offset(self) -> int | None:
+        """How many milliseconds SES's clock is ahead of the store's; None where it was not measured yet."""
+        if self.ses.clock_offset is None or self.store_clock.offset is None:
+            return None
+        return round((self.ses.clock_offset - self.store_clock.offset) * 1000)
+
+    def store_answered(self, store_time: int) -> None:
+        """Measure the store's clock by the time (milliseconds) in a reply of it that has just come."""
+        self.store_clock.offset = store_time / 1000 - clock.now()
 
     @classmethod
     def current(cls) -> Runtime:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mailer import clock
 from mailer.deadline import DEFAULT_SECONDS, Deadline
 from mailer.email.identity import fresh_key, id_for
 from mailer.errors import SesFailure, StoreUnavailable
-from mailer.ledger import LEASE_SECONDS, Attempt, DeferPolicy, Verdict
+from mailer.ledger import LEASE_SECONDS, Attempt, CallResult, DeferPolicy, Verdict
 from mailer.ledger.record import State
 from mailer.runtime import Runtime
 from mailer.ses.client import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -21,7 +21,8 @@ from .outcome import Disposition, Outcome
 
 if TYPE_CHECKING:
     from mailer.email.request import EmailRequest
-    from mailer.ledger import Admission
+    from mailer.ledger import Admission, Settlement
+    from mailer.ledger.record import Record
     from mailer.ses.client import Receipt
 
 MAX_CALLS = 5  # of one email within one invocation
@@ -31,6 +32,7 @@ MAX_ADMISSION_AGE = (
     LEASE_SECONDS - CONNECT_TIMEOUT - READ_TIMEOUT - 2.0
 )  # a later call could outlive its lease
 IN_FLIGHT_RETRY = 5.0
+SETTLE_RETRY = 0.5  # seconds between two tries to record an outcome
 _RETRYABLE_ACTIONS = frozenset({Action.RETRY, Action.DEFER, Action.HALT})
 
 
@@ -47,34 +49,37 @@ def deliver(
     request: EmailRequest,
     *,
     key: str | None = None,
+    platform_key: str | None = None,
     trigger: str = "direct",
     deadline: Deadline | None = None,
     defer: DeferPolicy = DeferPolicy.NEVER,
     runtime: Runtime | None = None,
 ) -> Outcome:
-    """Send `request` at most once and return its outcome; raises StoreUnavailable.
+    """Send `request` at most once and return its outcome.
 
-    `key` names the email where the request itself does not; `defer` selects which unsent emails the ledger
-    stores for a later attempt. Without a deadline, the call may take 30 seconds.
+    The email is named by its `idempotency_key`, else by the caller's `key`: under these, other content is
+    refused. Else it is named by `platform_key`, under which a redelivery is the same email whatever it holds.
+    `defer` selects which unsent emails the ledger stores for a later attempt. Without a deadline, the call
+    may take 30 seconds.
+
+    Raises StoreUnavailable where the store does not answer: nothing was sent, or the ledger reconciles what
+    was, so the caller may try again.
     """
     runtime = runtime or Runtime.current()
     delivery = _Delivery(runtime, deadline or Deadline(DEFAULT_SECONDS), defer)
-    key = request.idempotency_key or key or fresh_key()
-    return _deliver(delivery, Attempt(id_for(runtime.settings.account, key), request, trigger), None)
+    callers_key = request.idempotency_key or key
+    attempt = Attempt(
+        id_for(runtime.settings.account, callers_key or platform_key or fresh_key()),
+        request,
+        trigger,
+        fingerprint=request.content_fingerprint() if callers_key else None,
+    )
+    return _deliver(delivery, attempt, None)
 
 
-def deliver_stored(
-    email_id: str,
-    request: EmailRequest,
-    from_state: State,
-    *,
-    trigger: str,
-    deadline: Deadline,
-    runtime: Runtime,
-) -> Outcome:
+def deliver_stored(attempt: Attempt, from_state: State, *, deadline: Deadline, runtime: Runtime) -> Outcome:
     """Send an email that the ledger stores in `from_state`; raises StoreUnavailable."""
-    delivery = _Delivery(runtime, deadline, DeferPolicy.ALWAYS)
-    return _deliver(delivery, Attempt(email_id, request, trigger), from_state)
+    return _deliver(_Delivery(runtime, deadline, DeferPolicy.ALWAYS), attempt, from_state)
 
 
 def _deliver(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> Outcome:
@@ -88,47 +93,56 @@ def _deliver(delivery: _Delivery, attempt: Attempt, from_state: State | None) ->
         if not again or not delivery.deadline.allows_call(after=delay):
             report.email_outcome(attempt, outcome)
             return outcome
-        time.sleep(delay)
-        from_state = State.DEFERRED if outcome.state is State.DEFERRED else None
-        attempt = Attempt(attempt.id, attempt.request, attempt.trigger)
+        clock.sleep(delay)
+        stored = outcome.state is State.DEFERRED
+        from_state = State.DEFERRED if stored else None
+        attempt = Attempt(attempt.id, attempt.request, attempt.trigger, attempt.fingerprint, stored)
 
 
 def _attempt(
     delivery: _Delivery, attempt: Attempt, from_state: State | None, failed_codes: list[str]
 ) -> tuple[Outcome, str | None]:
     """Admit, send, settle: once. Return the outcome, and the code of the call if one was made and failed."""
-    admission_started_at = time.time()
-    admission = _admit(delivery, attempt, from_state)
+    admission, admitted_at = _admit(delivery, attempt, from_state)
     if admission.verdict is not Verdict.SEND:
         return _outcome_without_call(attempt, admission), None
-    started_at = time.monotonic()
+    started_at = clock.monotonic()
     code = None
     try:
-        receipt = _send(delivery, attempt, admission_started_at)
+        receipt = _send(delivery, attempt, admitted_at)
     except SesFailure as failure:
         code = failure.code
-        attempts = admission.record.attempts if admission.record else 1
-        outcome = _failed(delivery, attempt, failure, _rule(code, failed_codes), attempts)
+        outcome = _failed(delivery, attempt, admission, failure, _rule(code, failed_codes))
     else:
-        outcome = _accepted(delivery, attempt, receipt)
-    return replace(outcome, seconds=time.monotonic() - started_at), code
+        outcome = _accepted(delivery, attempt, admission, receipt)
+    return replace(outcome, seconds=clock.monotonic() - started_at), code
 
 
-def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> Admission:
-    """Retry admission while the rate is reached, until the deadline is near; then defer if `defer` says so"""
+def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, float]:
+    """Return the admission and when it was asked for, waiting for the rate limit while the deadline allows.
+
+    When it does not, the email is deferred if the policy says so.
+    """
     while True:
         in_time = delivery.deadline.allows_call()
+        asked_at = clock.now()
         admission = delivery.runtime.ledger.admit(
-            attempt, defer=delivery.defer, from_state=from_state, in_time=in_time
+            attempt,
+            defer=delivery.defer,
+            from_state=from_state,
+            in_time=in_time,
+            clock_offset=delivery.runtime.clock_offset,
         )
+        if admission.store_time is not None:
+            delivery.runtime.store_answered(admission.store_time)
         if admission.verdict is not Verdict.RATE_LIMITED or not in_time:
-            return admission
-        time.sleep(admission.wait)
+            return admission, asked_at
+        clock.sleep(admission.wait)
 
 
-def _send(delivery: _Delivery, attempt: Attempt, admission_started_at: float) -> Receipt:
+def _send(delivery: _Delivery, attempt: Attempt, admitted_at: float) -> Receipt:
     delivery.runtime.ses.open()
-    if time.time() - admission_started_at > MAX_ADMISSION_AGE:
+    if clock.now() - admitted_at > MAX_ADMISSION_AGE:
         raise SesFailure("Transport.NotStarted")
     return delivery.runtime.ses.send(attempt.request, attempt.smtp_message_id, delivery.deadline.remaining())
 
@@ -141,7 +155,7 @@ def _rule(code: str, failed_codes: list[str]) -> Rule:
     return rule
 
 
-def _accepted(delivery: _Delivery, attempt: Attempt, receipt: Receipt) -> Outcome:
+def _accepted(delivery: _Delivery, attempt: Attempt, admission: Admission, receipt: Receipt) -> Outcome:
     outcome = Outcome(
         Disposition.ACCEPTED,
         attempt.smtp_message_id,
@@ -149,15 +163,29 @@ def _accepted(delivery: _Delivery, attempt: Attempt, receipt: Receipt) -> Outcom
         ses_message_id=receipt.ses_message_id,
         request_id=receipt.request_id,
     )
-    return _settled(delivery, attempt, outcome, None)
+    result = CallResult(State.ACCEPTED, ses_message_id=receipt.ses_message_id, request_id=receipt.request_id)
+    try:
+        settlement = _settle(delivery, attempt, admission, result)
+    except StoreUnavailable as error:  # the end of the lease makes it unknown, and the sweep finds it at SES
+        report.settle_failed(attempt, outcome, error)
+    else:
+        if not settlement.own:
+            report.accepted_twice(attempt, outcome, settlement.record)
+    return outcome
 
 
-def _failed(delivery: _Delivery, attempt: Attempt, failure: SesFailure, rule: Rule, attempts: int) -> Outcome:
+def _failed(
+    delivery: _Delivery, attempt: Attempt, admission: Admission, failure: SesFailure, rule: Rule
+) -> Outcome:
+    record = admission.record
+    attempts = record.attempts - record.attempts_before if record else 1
     disposition, state = _resolve_failure(rule, delivery.defer)
     delay = float(rule.delay or 0)
-    if state is State.DEFERRED and rule.action is not Action.HALT:
+    deferred = state is State.DEFERRED and rule.action is not Action.HALT
+    if deferred:
         delay = min(delay * 2.0 ** (attempts - 1), max(delay, MAX_DELAY))
-    if state is State.DEFERRED and rule.action is not Action.HALT and attempts >= MAX_ATTEMPTS:
+    exhausted = deferred and attempts >= MAX_ATTEMPTS
+    if exhausted:
         rule, disposition, state = rule_for("Ledger.AttemptsExhausted"), Disposition.REFUSED, State.FAILED
     outcome = Outcome(
         disposition,
@@ -169,7 +197,33 @@ def _failed(delivery: _Delivery, attempt: Attempt, failure: SesFailure, rule: Ru
         retry_after=delay if rule.action in _RETRYABLE_ACTIONS else None,
         detail=f"{rule.why}; {rule.hint}",
     )
-    return _settled(delivery, attempt, outcome, rule)
+    result = CallResult(
+        state,
+        code=failure.code,
+        rule=rule,
+        delay=delay,
+        request_id=failure.request_id,
+        detail=outcome.detail,
+        final=exhausted,
+    )
+    try:
+        settlement = _settle(delivery, attempt, admission, result)
+    except StoreUnavailable as error:
+        report.settle_failed(attempt, outcome, error)
+        raise
+    return _as_recorded(outcome, settlement.record)
+
+
+def _as_recorded(outcome: Outcome, record: Record) -> Outcome:
+    """Return the outcome by the state that the record has, which others may have settled meanwhile."""
+    if record.state is outcome.state:
+        return outcome
+    in_flight = record.state is State.SENDING
+    return replace(
+        Outcome.of_record(record, replayed=False),
+        retry_after=IN_FLIGHT_RETRY if in_flight else outcome.retry_after,
+        detail=outcome.detail,
+    )
 
 
 def _resolve_failure(rule: Rule, defer: DeferPolicy) -> tuple[Disposition, State]:
@@ -186,21 +240,15 @@ def _resolve_failure(rule: Rule, defer: DeferPolicy) -> tuple[Disposition, State
     return dispositions[rule.action]
 
 
-def _settled(delivery: _Delivery, attempt: Attempt, outcome: Outcome, rule: Rule | None) -> Outcome:
-    """Record the outcome; if the store is down by now, the end of the lease makes the record `unknown`."""
-    try:
-        delivery.runtime.ledger.settle(
-            attempt,
-            outcome.state,
-            code=outcome.code,
-            rule=rule,
-            delay=outcome.retry_after or 0.0,
-            ses_message_id=outcome.ses_message_id,
-            request_id=outcome.request_id,
-        )
-    except StoreUnavailable as error:
-        report.settle_failed(attempt, outcome, error)
-    return outcome
+def _settle(delivery: _Delivery, attempt: Attempt, admission: Admission, result: CallResult) -> Settlement:
+    """Record the result of a call, trying as long as there is time; raises StoreUnavailable."""
+    while True:
+        try:
+            return delivery.runtime.ledger.settle(attempt, admission, result, delivery.runtime.clock_offset)
+        except StoreUnavailable:
+            if delivery.deadline.remaining() <= SETTLE_RETRY:
+                raise
+        clock.sleep(SETTLE_RETRY)
 
 
 def _outcome_without_call(attempt: Attempt, admission: Admission) -> Outcome:

@@ -3,29 +3,37 @@
 A callback that carries the Message-ID settles an email by itself. What is still unknown after the grace time
 is looked up with GetSendEmailStatus (SES API 2020-10-02): by recipient, sender and time, since its rows carry
 no Message-ID. A row counts only if no other record owns its MessageId, and only if there are as many such
-rows as there are emails that could match them.
+rows as there are emails that could match them. SES's clock is measured by the Date of its responses.
 """
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer import clock
 from mailer.deadline import DEFAULT_SECONDS, Deadline
 from mailer.email.addresses import address_of
 from mailer.email.identity import address_hash
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest, SesFailure
+from mailer.ledger import Attempt
 from mailer.ledger.record import State
-from mailer.ledger.unknown import Decision, UnknownLedger, acceptance_windows
+from mailer.ledger.unknown import (
+    MAX_CLOCK_ERROR_MS,
+    Decision,
+    Matches,
+    UnknownLedger,
+    acceptance_windows,
+)
 from mailer.telemetry import logs
 
 from .deliver import MAX_ATTEMPTS, deliver_stored
 from .outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mailer.ledger.record import Record
     from mailer.runtime import Runtime
@@ -58,7 +66,9 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
         if record is None or stored is None:
             unknown.remove(email_id)
         elif record.state is State.UNKNOWN:
-            decision = _reconcile_one(record, stored[1], unknown, deadline, runtime)
+            decision = _reconcile_one(record, stored.body, unknown, deadline, runtime)
+            if decision is Decision.UNDECIDED:
+                unknown.postpone(email_id, runtime.settings.unknown_grace)
             logs.reconciled(record.smtp_message_id, decision.value)
             yield email_id, decision
 
@@ -73,14 +83,10 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
         raise InvalidRequest.at("", "no email with this id is unknown")
     unknown = UnknownLedger(runtime.ledger.store)
     if unknown.resolve(email_id, record.attempts, operator=decision) is Decision.RESEND:
-        return deliver_stored(
-            email_id,
-            EmailRequest.parse(stored[1]),
-            State.UNKNOWN,
-            trigger="operator",
-            deadline=Deadline(DEFAULT_SECONDS),
-            runtime=runtime,
+        attempt = Attempt(
+            email_id, EmailRequest.parse(stored.body), "operator", stored.fingerprint, stored=True
         )
+        return deliver_stored(attempt, State.UNKNOWN, deadline=Deadline(DEFAULT_SECONDS), runtime=runtime)
     return Outcome.of_record(runtime.ledger.get(email_id) or record, replayed=False)
 
 
@@ -95,34 +101,28 @@ def _reconcile_one(
     rows = _find_rows(request, record, unknown, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED
-    match_count, candidates = _match_rows(rows, unknown) if rows else (1, [])
-    decision = unknown.resolve(
+    matches = _match_rows(record.id, rows, unknown, runtime.clock_offset) if rows else Matches()
+    return unknown.resolve(
         record.id,
         record.attempts,
-        candidates,
-        match_count=match_count,
+        matches,
         hold=request.on_unknown == "hold",
-        exhausted=record.attempts >= MAX_ATTEMPTS,
+        exhausted=record.attempts - record.attempts_before >= MAX_ATTEMPTS,
     )
-    if decision is Decision.EXHAUSTED:
-        final = runtime.ledger.get(record.id)
-        reason = {"code": "Ledger.AttemptsExhausted", "history": final.history if final else []}
-        runtime.ledger.dead_letter(f"email:{record.id}", reason, body)
-    return decision
 
 
 def _find_rows(
     request: EmailRequest, record: Record, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
 ) -> list[StatusRow] | None:
     """Return SES's rows that could match this email, of the first recipient that has any, or None."""
-    windows = acceptance_windows(record.history)
     sender = address_of(request.sender).lower()
     for recipient in request.recipients:
         rows: dict[str, StatusRow] = {}
-        for day in _days(windows):
+        for day in _days(acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)):
             found = _query(recipient, day, unknown, deadline, runtime)
             if found is None:
                 return None
+            windows = acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)
             rows |= {
                 row.ses_message_id: row
                 for row in found
@@ -134,9 +134,9 @@ def _find_rows(
     return []
 
 
-def _days(windows: tuple[tuple[int, int], ...]) -> list[str]:
+def _days(windows: Sequence[tuple[int, int]]) -> list[str]:
     """Return SES's days that the windows touch, up to today: around midnight there are two."""
-    today = datetime.now(SES_TIME_ZONE).date()
+    today = datetime.fromtimestamp(clock.now(), SES_TIME_ZONE).date()
     days = {
         datetime.fromtimestamp(moment / 1000, SES_TIME_ZONE).date() for window in windows for moment in window
     }
@@ -158,6 +158,7 @@ def _query(
             return None
         finally:
             unknown.release_query_slot()
+        runtime.store_answered(runtime.ledger.store.now())
         rows += page
         if len(page) < PAGE:
             return rows
@@ -168,7 +169,7 @@ def _wait_for_query_slot(unknown: UnknownLedger, deadline: Deadline) -> bool:
     while wait := unknown.acquire_query_slot():
         if not deadline.allows_call(after=wait):
             return False
-        time.sleep(wait)
+        clock.sleep(wait)
     return True
 
 
@@ -181,20 +182,30 @@ def _row(fields: dict[str, Any]) -> StatusRow:
     )
 
 
-def _match_rows(rows: list[StatusRow], unknown: UnknownLedger) -> tuple[int, list[str]]:
-    """Return how many emails the rows could belong to, and the MessageIds, likeliest first.
+def _match_rows(
+    email_id: str, rows: list[StatusRow], unknown: UnknownLedger, clock_offset: int | None
+) -> Matches:
+    """Return which of the rows could be this email's, and how many emails could be theirs.
 
-    The ledger is read after SES, so that every accepted email is either unsettled or owns its MessageId. The
-    row that the fewest emails could match comes first, so that as many rows as emails are enough for all.
+    The ledger is read after SES, so that every accepted email is either unsettled, or owns its MessageId, or
+    counts as the owner of some row. The row that the fewest emails could match comes first, so that as many
+    rows as emails are enough for all. A row that only a change of the clocks could make this email's is a
+    trace: with one the email is not sent again, unless the row is explained by another email.
     """
     sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
-    matches = dict.fromkeys((row.ses_message_id for row in rows), 0)
+    candidates: list[str] = []
+    claims: Counter[str] = Counter()
     match_count = 0
-    for email in unknown.unsettled():
+    for email in unknown.unsettled(clock_offset):
         matched = [
             row.ses_message_id for row in rows if email.could_match(sender, recipient, row.accepted_at)
         ]
+        claims.update(matched)
         match_count += bool(matched)
-        for ses_message_id in matched:
-            matches[ses_message_id] += 1
-    return max(match_count, 1), sorted(matches, key=lambda ses_message_id: matches[ses_message_id])
+        if email.id == email_id:
+            candidates = matched
+    return Matches(
+        tuple(sorted(candidates, key=claims.__getitem__)),
+        tuple(row.ses_message_id for row in rows if not claims[row.ses_message_id]),
+        max(match_count, 1),
+    )

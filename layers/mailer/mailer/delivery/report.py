@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mailer.errors import MailerError
     from mailer.ledger import Attempt
+    from mailer.ledger.record import Record
 
     from .outcome import Outcome
 
@@ -73,6 +74,14 @@ def metric_names(outcome: Outcome) -> Iterator[str]:
 def settle_failed(attempt: Attempt, outcome: Outcome, error: MailerError) -> None:
     """Log an outcome that the store did not take: its record becomes `unknown` when the lease expires."""
     logger().error("email: outcome not recorded", extra={**_fields(attempt, outcome), "error": str(error)})
+
+
+def accepted_twice(attempt: Attempt, outcome: Outcome, record: Record) -> None:
+    """Log that SES accepted an email for which the record has another acceptance, or another request."""
+    logger().error(
+        "email: accepted twice",
+        extra={**_fields(attempt, outcome), "record_ses_message_id": record.ses_message_id},
+    )
 
 
 def _fields(attempt: Attempt, outcome: Outcome) -> dict[str, Any]:

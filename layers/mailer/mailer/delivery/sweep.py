@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from mailer.concurrency import WORKERS
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest
-from mailer.ledger.unknown import Decision
+from mailer.ledger import Attempt
+from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.telemetry import logs
 
 from .deliver import deliver_stored
-from .outcome import Disposition
 from .reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -61,17 +61,11 @@ def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> 
     stored = runtime.ledger.stored_request(email_id)
     if stored is None:
         return "gone"
-    state, body = stored
     try:
-        request = EmailRequest.parse(body)
-    except (
-        InvalidRequest
-    ) as error:  # stored by a version with other rules: it stays due, for one that reads it
+        request = EmailRequest.parse(stored.body)
+    except InvalidRequest as error:  # stored by a version with other rules: it waits for one that reads it
         logs.refused(trigger, error, id=email_id)
+        UnknownLedger(runtime.ledger.store).postpone(email_id, runtime.settings.unknown_grace)
         return "unreadable"
-    outcome = deliver_stored(email_id, request, state, trigger=trigger, deadline=deadline, runtime=runtime)
-    if outcome.disposition is Disposition.REFUSED and not outcome.replayed:
-        record = runtime.ledger.get(email_id)
-        reason = {**outcome.reason(), "history": record.history if record else []}
-        runtime.ledger.dead_letter(f"email:{email_id}", reason, body)
-    return outcome.state.value
+    attempt = Attempt(email_id, request, trigger, stored.fingerprint, stored=True)
+    return deliver_stored(attempt, stored.state, deadline=deadline, runtime=runtime).state.value

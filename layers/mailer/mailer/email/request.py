@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Location = tuple[Any, ...]
+
+_KEY_FIELDS = frozenset({"idempotency_key", "SmtpMessageId"})
 
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
@@ -217,7 +220,12 @@ class EmailRequest(_Part):
             )
         if errors:
             raise InvalidRequest(errors)
-        return request
+        return request.written_as(document)
+
+    def written_as(self, document: Any) -> EmailRequest:
+        """Return the request, which was made of `document`."""
+        self.__dict__["written"] = document
+        return self
 
     @property
     def recipients(self) -> tuple[str, ...]:
@@ -228,11 +236,20 @@ class EmailRequest(_Part):
         """Return the request as JSON values, which `parse` reads back as an equal request."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of all that is asked for, but for the idempotency key."""
-        document = self.document()
-        document.pop("idempotency_key", None)
-        return hashlib.sha256(canonical(document)).hexdigest()
+    @cached_property
+    def written(self) -> Any:
+        """The JSON values that the request was made of, as its sender wrote them."""
+        return self.document()
+
+    def content_fingerprint(self) -> str:
+        """Return a hash of the request as it was written, but for its idempotency key.
+
+        Defaults and mappings may change between two deliveries of one email; what was written does not.
+        """
+        written = self.written
+        if isinstance(written, dict):
+            written = {name: value for name, value in written.items() if name not in _KEY_FIELDS}
+        return f"written:{hashlib.sha256(canonical(written)).hexdigest()}"
 
     @model_validator(mode="after")
     def _together(self) -> EmailRequest:

@@ -4,8 +4,18 @@ Every step that must be atomic is one Lua script on the server's clock, one roun
 account as a hash tag, so that a cluster keeps them together. Only this package talks to the store.
 """
 
-from .admission import LEASE_SECONDS, Admission, Attempt, DeferPolicy, Verdict
+from .admission import LEASE_SECONDS, Admission, Attempt, CallResult, DeferPolicy, Settlement, Verdict
 from .records import Ledger
 from .store import Store
 
-__all__ = ["LEASE_SECONDS", "Admission", "Attempt", "DeferPolicy", "Ledger", "Store", "Verdict"]
+__all__ = [
+    "LEASE_SECONDS",
+    "Admission",
+    "Attempt",
+    "CallResult",
+    "DeferPolicy",
+    "Ledger",
+    "Settlement",
+    "Store",
+    "Verdict",
+]

@@ -14,10 +14,11 @@ from .record import Record, State
 
 if TYPE_CHECKING:
     from mailer.email.request import EmailRequest
+    from mailer.ses.error_table import Rule
 
 SECOND, HOUR, DAY = 1000, 3_600_000, 86_400_000  # milliseconds, the unit of the scripts
 LEASE_SECONDS = 30
-_NUMBERS = frozenset({"attempts", "created_at", "updated_at", "sent_at", "due_at"})
+_NUMBERS = frozenset({"attempts", "attempts_before", "created_at", "updated_at", "sent_at", "due_at"})
 
 
 class Verdict(str, Enum):
@@ -51,11 +52,17 @@ class DeferPolicy(str, Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt to send an email: `id` names its record, `token` this attempt."""
+    """One attempt to send an email: `id` names its record, `token` this attempt.
+
+    `fingerprint` is compared where the key is a caller's: a platform's redelivery is the same email whatever
+    it holds. `stored` says that the ledger had the request before.
+    """
 
     id: str
     request: EmailRequest
     trigger: str
+    fingerprint: str | None = None
+    stored: bool = False
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -66,25 +73,54 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Admission:
-    """The result of admission; `wait` is in seconds."""
+    """The result of admission; `wait` is in seconds, `store_time` in milliseconds."""
 
     verdict: Verdict
     record: Record | None = None
     code: str | None = None
     wait: float = 0.0
+    store_time: int | None = None
+
+
+@dataclass(frozen=True)
+class CallResult:
+    """The result of a SendEmail call, as it is settled.
+
+    `rule` is the error table's row for `code`; `delay` (seconds) is how long a deferred email waits. A
+    `final` failure is not tried again.
+    """
+
+    state: State
+    code: str | None = None
+    rule: Rule | None = None
+    delay: float = 0.0
+    ses_message_id: str | None = None
+    request_id: str | None = None
+    detail: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The result of settling: the record as it is now, and whether the attempt was its own."""
+
+    own: bool
+    record: Record
 
 
 def read_admission(reply: dict[str, Any]) -> Admission:
-    """Return the reply of a script."""
+    """Return the result in a script's reply."""
     return Admission(
         Verdict(reply["verdict"]),
-        _record(reply["record"]) if "record" in reply else None,
+        read_record(reply["record"]) if "record" in reply else None,
         reply.get("code"),
         reply.get("wait", 0) / SECOND,
+        reply.get("now"),
     )
 
 
-def _record(fields: dict[str, Any]) -> Record:
+def read_record(fields: dict[str, Any]) -> Record:
+    """Return the record in a script's reply."""
     known: dict[str, Any] = {
         name: int(value) if name in _NUMBERS else value
         for name, value in fields.items()

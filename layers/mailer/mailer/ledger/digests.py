@@ -69,7 +69,7 @@ class DigestLedger:
         self._store = store
         self._add = store.script("digest_add")
         self._freeze = store.script("digest_freeze")
-        self._close = store.script("digest_close", "flags=allow-oom")
+        self._close = store.script("digest_close", in_full_store=True)
 
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
         """Keep the items for the next digest; False stands for one whose item_id was there already."""

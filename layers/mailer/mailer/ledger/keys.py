@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from .store import Store
 
 
+def email_keys(store: Store, email_id: str) -> list[str]:
+    """Return the keys that every script about one email begins with, in the order of `record.lua`."""
+    indexes = ("due", "scheduled", "open", "unmatched", "dead")
+    return [store.key("email", email_id), *map(store.key, indexes)]
+
+
 class Block(NamedTuple):
     """What a failure blocks beyond its own email: `kind` is suppression, domain, halt or account.
 

@@ -32,13 +32,16 @@ class State(str, Enum):
 class Record:
     """One email in the ledger; times are milliseconds of the store's clock.
 
-    `ses_message_id` and `request_id` are SES's; `history` holds one attempt for each change of state.
+    `attempts_before` of the attempts were made for an earlier request under the same key, which was certainly
+    not sent. `ses_message_id` and `request_id` are SES's; `history` holds one attempt for each change of
+    state.
     """
 
     id: str
     state: State
     smtp_message_id: str
     attempts: int = 0
+    attempts_before: int = 0
     code: str | None = None
     ses_message_id: str | None = None
     request_id: str | None = None

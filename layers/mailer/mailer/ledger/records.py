@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.email.identity import id_for
 from mailer.email.limits import MAX_PER_RECIPIENT_HOUR
@@ -15,20 +15,29 @@ from .admission import (
     SECOND,
     Admission,
     Attempt,
+    CallResult,
     DeferPolicy,
+    Settlement,
     read_admission,
+    read_record,
 )
-from .keys import RequestKeys
+from .keys import RequestKeys, email_keys
 from .record import Record, State
 
 if TYPE_CHECKING:
-    from mailer.ses.error_table import Rule
-
     from .store import Store
 
 RETENTION = 30 * DAY
 RATE_POLL_MS = 50
-CLAIM_TIMEOUT_MS = 60 * SECOND  # a claimed email is due again after this, as SQS's visibility timeout
+CLAIM_TIMEOUT_MS = 60 * SECOND  # a claimed email is due again after this, as with SQS's visibility timeout
+
+
+class StoredRequest(NamedTuple):
+    """The request that the ledger stores for an email, as JSON, and its content's fingerprint."""
+
+    state: State
+    body: str
+    fingerprint: str | None
 
 
 class Ledger:
@@ -42,9 +51,10 @@ class Ledger:
         self._backlog_max = deferred_max
         self._lease = lease * SECOND
         self._admit = store.script("admit")
-        self._settle = store.script("settle", "flags=allow-oom")  # an outcome is recorded in a full store too
-        self._get = store.script("get")
-        self._due = store.script("due")
+        self._resume = store.script("admit", in_full_store=True)
+        self._settle = store.script("settle", in_full_store=True)
+        self._get = store.script("get", in_full_store=True)
+        self._due = store.script("due", in_full_store=True)
         self._dead_letter = store.script("dead_letter")
 
     def admit(
@@ -54,19 +64,20 @@ class Ledger:
         defer: DeferPolicy = DeferPolicy.NEVER,
         from_state: State | None = None,
         in_time: bool = True,
+        clock_offset: int | None = None,
     ) -> Admission:
         """Mark `attempt` as `sending` if it may be sent now, and say why if not; raises StoreUnavailable.
 
         `from_state` is the state that the caller read, as the sweep does with deferred mail: another one is a
         duplicate. Without being `in_time` nothing is marked `sending`: the email is deferred, if the policy
-        says so, or rate limited.
+        says so, or rate limited. `clock_offset` is how far SES's clock is ahead of the store's, in
+        milliseconds, where it is known.
         """
         request = attempt.request
         request_keys = RequestKeys(self.store, request)
         params: dict[str, Any] = {
             "id": attempt.id,
             "token": attempt.token,
-            "fingerprint": request.fingerprint(),
             "smtp_message_id": attempt.smtp_message_id,
             "route": json.dumps(request_keys.route),
             "trigger": attempt.trigger,
@@ -86,6 +97,10 @@ class Ledger:
         }
         if from_state:
             params["from_state"] = from_state.value
+        if attempt.fingerprint:
+            params["fingerprint"] = attempt.fingerprint
+        if clock_offset is not None:
+            params["clock_offset"] = clock_offset
         for name, moment in (("send_at", request.send_at), ("expires_at", request.expires_at)):
             if moment:
                 params[name] = int(moment.timestamp() * SECOND)
@@ -95,66 +110,70 @@ class Ledger:
             *(key for recipient in request_keys.recipients for key in recipient),
             *request_keys.domains,
         ]
+        script = self._resume if attempt.stored else self._admit
         with self.store.translate_errors():
-            reply = json.loads(
-                self._admit(keys=keys, args=[json.dumps(params), json.dumps(request.document())])
-            )
+            reply = json.loads(script(keys=keys, args=[json.dumps(params), json.dumps(request.document())]))
         return read_admission(reply)
 
     def settle(
-        self,
-        attempt: Attempt,
-        state: State,
-        *,
-        code: str | None = None,
-        rule: Rule | None = None,
-        delay: float = 0.0,
-        ses_message_id: str | None = None,
-        request_id: str | None = None,
-    ) -> bool:
-        """Record the outcome of the call that `attempt` was admitted for; raises StoreUnavailable.
+        self, attempt: Attempt, admission: Admission, result: CallResult, clock_offset: int | None = None
+    ) -> Settlement:
+        """Record the result of the call that `admission` allowed; raises StoreUnavailable.
 
-        `rule` is the error table's row for `code`; `delay` (seconds) is how long a deferred email waits.
-        False means that another worker has claimed the email since.
+        A record that the store has forgotten is written anew. The state of the record may differ from the
+        result's: an email that somebody was told is kept does not end as `failed`, one for which the backlog
+        is full is not deferred, and another attempt may have settled it.
         """
+        admitted = admission.record
+        if admitted is None:
+            raise ValueError("only an admitted attempt is settled")
         request_keys = RequestKeys(self.store, attempt.request)
-        block = request_keys.block_for(rule) if rule else None
+        block = request_keys.block_for(result.rule) if result.rule else None
         params: dict[str, Any] = {
             "id": attempt.id,
             "token": attempt.token,
-            "state": state.value,
+            "state": result.state.value,
             "halts": len(request_keys.halts),
-            "delay": int(delay * SECOND),
+            "delay": int(result.delay * SECOND),
             "retention": RETENTION,
-            "not_sent": bool(rule and rule.certainly_not_sent),
+            "not_sent": bool(result.rule and result.rule.certainly_not_sent),
+            "final": result.final,
+            "stored": attempt.stored,
+            "backlog_max": self._backlog_max,
+            "attempt_number": admitted.attempts,
+            "sent_at": admitted.sent_at,
+            "smtp_message_id": attempt.smtp_message_id,
+            "route": json.dumps(request_keys.route),
+            "trigger": attempt.trigger,
         }
-        if block:
-            params["block"] = {"kind": block.kind, "ttl_ms": block.ttl_ms}
-        params |= {
-            name: value
-            for name, value in (
-                ("code", code),
-                ("ses_message_id", ses_message_id),
-                ("request_id", request_id),
-            )
-            if value
+        optional = {
+            "code": result.code,
+            "ses_message_id": result.ses_message_id,
+            "request_id": result.request_id,
+            "detail": result.detail,
+            "fingerprint": attempt.fingerprint,
+            "clock_offset": clock_offset,
+            "block": {"kind": block.kind, "ttl_ms": block.ttl_ms} if block else None,
         }
+        params |= {name: value for name, value in optional.items() if value is not None}
         own = self._keys(attempt.id)
-        owner = self.store.key("message", ses_message_id) if ses_message_id else own[0]
+        own_message = result.ses_message_id
+        owner = self.store.key("message", own_message) if own_message else own[0]
         blocked = block.key if block and block.key else own[0]
         sent = [sent for _, _, sent in request_keys.recipients]
+        body = "" if result.state is State.ACCEPTED else json.dumps(attempt.request.document())
         with self.store.translate_errors():
             reply = json.loads(
                 self._settle(
-                    keys=[*own, *request_keys.halts, *sent, blocked, owner], args=[json.dumps(params)]
+                    keys=[*own, *request_keys.halts, *sent, blocked, owner], args=[json.dumps(params), body]
                 )
             )
-        return bool(reply["verdict"] == "settled")
+        return Settlement(reply["verdict"] == "settled", read_record(reply["record"]))
 
     def get(self, email_id: str) -> Record | None:
         """Return the record of the email with this id, or None; raises StoreUnavailable."""
         with self.store.translate_errors():
-            reply = json.loads(self._get(keys=self._keys(email_id)[:3]))
+            reply = json.loads(self._get(keys=email_keys(self.store, email_id)))
         return read_admission(reply).record if reply["verdict"] == "duplicate" else None
 
     def due(self, limit: int) -> list[str]:
@@ -162,19 +181,21 @@ class Ledger:
         with self.store.translate_errors():
             return list(self._due(keys=[self.store.key("due")], args=[limit, CLAIM_TIMEOUT_MS]))
 
-    def stored_request(self, email_id: str) -> tuple[State, str] | None:
-        """Return the state and the stored request (JSON) of an email, or None where nothing is stored."""
+    def stored_request(self, email_id: str) -> StoredRequest | None:
+        """Return what the ledger stores to send an email, or None where nothing is stored."""
         with self.store.translate_errors():
-            state, body = self.store.client.hmget(self.store.key("email", email_id), "state", "body")
-        return (State(state), body) if state and body else None
+            state, body, fingerprint = self.store.client.hmget(
+                self.store.key("email", email_id), "state", "body", "fingerprint"
+            )
+        return StoredRequest(State(state), body, fingerprint or None) if state and body else None
 
     def dead_letter(self, source: str, reason: dict[str, Any], body: str) -> bool:
-        """Add `body`, whole, as a dead letter with its reason; once for each `source`.
+        """Add `body`, whole, as a dead letter with its reason; once for each `source` and body.
 
         Raises StoreUnavailable. False means that it is there already.
         """
         fields = ["source", source, "reason", json.dumps(reason), "body", body]
-        keys = [self.store.key("dead"), self.store.key("dead_letter_seen", id_for("", source))]
+        keys = [self.store.key("dead"), self.store.key("dead_letter_seen", id_for(source, body))]
         with self.store.translate_errors():
             return bool(self._dead_letter(keys=keys, args=[RETENTION, *fields]))
 
@@ -185,7 +206,4 @@ class Ledger:
         return [dict(fields) for _id, fields in stream]
 
     def _keys(self, email_id: str) -> list[str]:
-        return [
-            self.store.key("email", email_id),
-            *map(self.store.key, ("due", "open", "rate_slots", "rate_pause")),
-        ]
+        return [*email_keys(self.store, email_id), *map(self.store.key, ("rate_slots", "rate_pause"))]

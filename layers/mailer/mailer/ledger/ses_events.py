@@ -10,6 +10,7 @@ from mailer.ses.error_table import rule_for
 from mailer.ses.events import EVENT_TYPES
 
 from .admission import SECOND
+from .keys import email_keys
 from .records import RETENTION
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class EventLedger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ses_event = store.script("ses_event", "flags=allow-oom")
+        self._ses_event = store.script("ses_event", in_full_store=True)
 
     def record(self, event: SesEvent) -> tuple[str | None, str]:
         """Record one event and return the email's id, or None, and the effect of the event.
@@ -55,9 +56,7 @@ class EventLedger:
             reply = json.loads(
                 self._ses_event(
                     keys=[
-                        record,
-                        key("due"),
-                        key("open"),
+                        *email_keys(self._store, email_id or ""),
                         key("events", email_id or event.ses_message_id or event.smtp_message_id),
                         owner,
                         self._suppression(event) or record,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SCRIPTS = Path(__file__).with_name("scripts")
+_FULL_STORE = "flags=allow-oom"
 
 
 class Store:
@@ -28,8 +29,9 @@ class Store:
             decode_responses=True,
             socket_connect_timeout=2,
             socket_timeout=5,
-            retry=Retry(NoBackoff(), 1),  # safe: a script asked again with the same token answers the same
-            retry_on_error=[valkey.ConnectionError],
+            retry=Retry(NoBackoff(), 1),  # safe: a script repeated with the same token gives the same reply
+            # A server that was demoted in a failover refuses writes for as long as the connection is kept.
+            retry_on_error=[valkey.ConnectionError, valkey.exceptions.ReadOnlyError],
         )
         self.prefix = f"mailer:{{{account}}}:"
 
@@ -37,10 +39,20 @@ class Store:
         """Return the key of the account that `parts` name."""
         return self.prefix + ":".join(parts)
 
-    def script(self, name: str, flags: str = "") -> Any:
-        """Return the Lua script `name`, callable with keys and args; it shares the code of `record.lua`."""
-        parts = [f"#!lua {flags}".rstrip(), *(_read(part) for part in ("record", name))]
-        return self.client.register_script("\n".join(parts))
+    def script(self, name: str, *, in_full_store: bool = False) -> Any:
+        """Return the Lua script `name`, callable with keys and args.
+
+        Every script begins with `clock.lua` and `record.lua`. One that frees memory, or settles what is under
+        way, runs `in_full_store` too; any other is an error of a store that has reached its maxmemory.
+        """
+        flags = f" {_FULL_STORE}" if in_full_store else ""
+        return self.client.register_script(
+            "\n".join([f"#!lua{flags}", *map(self.script_text, ("clock", "record", name))])
+        )
+
+    def script_text(self, name: str) -> str:
+        """Return the text of one Lua file."""
+        return (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
 
     @contextmanager
     def translate_errors(self) -> Iterator[None]:
@@ -50,6 +62,12 @@ class Store:
         except self._errors as error:
             raise StoreUnavailable(type(error).__name__) from error
 
+    def now(self) -> int:
+        """Return the store's time in milliseconds; raises StoreUnavailable."""
+        with self.translate_errors():
+            seconds, microseconds = self.client.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     def ping(self) -> None:
         """Return if the store answers; raises StoreUnavailable."""
         with self.translate_errors():
@@ -58,7 +76,3 @@ class Store:
     def close(self) -> None:
         """Drop the connections; the store can still be used and opens new ones."""
         self.client.close()
-
-
-def _read(name: str) -> str:
-    return (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")

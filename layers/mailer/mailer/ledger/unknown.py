@@ -7,20 +7,26 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from .admission import LEASE_SECONDS, SECOND
+from .admission import DAY, LEASE_SECONDS, SECOND
+from .keys import email_keys
 from .record import State
 from .records import RETENTION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from .store import Store
 
-CLOCK_SKEW_MS = 5 * SECOND  # how far SES's clock may be behind the store's
+CLOCK_ERROR_MS = (
+    5 * SECOND
+)  # how exactly the offset of SES's clock is known: Date has seconds, networks delay
+MAX_CLOCK_ERROR_MS = 300 * SECOND  # how far a clock may have been set since the offset was measured
 ACCEPT_DELAY_MS = (LEASE_SECONDS + 60) * SECOND  # latest acceptance time after an attempt starts
+RECHECK_MAX_MS = DAY  # the longest time between two looks at an unknown email
 QUERY_LOCK_MS = 15 * SECOND  # a query that takes longer has failed
 QUERY_INTERVAL_MS = 1050  # SES answers one status query a second
 _CHUNK = 500
+_UNSETTLED = frozenset({State.UNKNOWN.value, State.SENDING.value, State.ACCEPTED.value, None})
 
 
 class Decision(str, Enum):
@@ -43,8 +49,21 @@ class Decision(str, Enum):
 
 
 @dataclass(frozen=True)
+class Matches:
+    """What SES's rows say of one email; rows go by their MessageIds.
+
+    `candidates` could be its own, likeliest first; `traces` could be so only if a clock was set, and are
+    no other email's. `match_count` is how many emails could be those of the candidates.
+    """
+
+    candidates: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
+    match_count: int = 1
+
+
+@dataclass(frozen=True)
 class UnsettledEmail:
-    """An email in flight or unknown, as far as a status query can tell it from others.
+    """An email in flight, unknown, or accepted without a MessageId, as far as a status query can tell.
 
     `route` has hashes of the sender and of each recipient; `windows`, for each unsettled attempt, the
     milliseconds between which SES may have accepted it.
@@ -68,7 +87,9 @@ class UnknownLedger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._resolve = store.script("resolve", "flags=allow-oom")
+        self._resolve = store.script("resolve", in_full_store=True)
+        self._postpone = store.script("postpone", in_full_store=True)
+        self._slot = store.script("query_slot", in_full_store=True)
 
     def older_than(self, grace: float, limit: int) -> list[str]:
         """Return up to `limit` ids of emails that have been unknown for `grace` seconds, oldest first.
@@ -89,11 +110,27 @@ class UnknownLedger:
         with self._store.translate_errors():
             self._store.client.zrem(self._store.key("open"), email_id)
 
-    def unsettled(self) -> Iterator[UnsettledEmail]:
-        """Yield every email that is in flight or unknown; raises StoreUnavailable."""
+    def postpone(self, email_id: str, grace: float) -> None:
+        """Look at an email later, the later the longer it has waited; `grace` is in seconds.
+
+        After the retention it is left to an operator, with a dead letter. Raises StoreUnavailable.
+        """
+        with self._store.translate_errors():
+            self._postpone(keys=email_keys(self._store, email_id), args=[int(grace * SECOND), RETENTION])
+
+    def unsettled(self, clock_offset: int | None) -> Iterator[UnsettledEmail]:
+        """Yield every email that is in flight or unknown, or counts as the owner of a row without naming it.
+
+        `clock_offset` is how many milliseconds SES's clock is ahead of the store's, as far as it is known.
+        Raises StoreUnavailable.
+        """
         client = self._store.client
         with self._store.translate_errors():
-            ids = client.zrange(self._store.key("open"), 0, -1)
+            ids = [
+                email_id
+                for index in ("open", "unmatched")
+                for email_id in client.zrange(self._store.key(index), 0, -1)
+            ]
             for start in range(0, len(ids), _CHUNK):
                 chunk = ids[start : start + _CHUNK]
                 pipeline = client.pipeline(transaction=False)
@@ -101,43 +138,42 @@ class UnknownLedger:
                     pipeline.hmget(self._store.key("email", email_id), "route", "history")
                 for email_id, (route, history) in zip(chunk, pipeline.execute(), strict=True):
                     if route and history:
-                        yield UnsettledEmail(
-                            email_id, tuple(json.loads(route)), acceptance_windows(json.loads(history))
-                        )
+                        windows = acceptance_windows(json.loads(history), clock_offset)
+                        yield UnsettledEmail(email_id, tuple(json.loads(route)), tuple(windows))
 
     def resolve(
         self,
         email_id: str,
         attempt_number: int,
-        candidates: Sequence[str] = (),
+        matches: Matches = Matches(),
         *,
-        match_count: int = 1,
         hold: bool = False,
         exhausted: bool = False,
         operator: str | None = None,
     ) -> Decision:
         """Decide on an email by what SES has, in one step, and record the evidence.
 
-        `candidates` are the MessageIds that may be its own, likeliest first; those that another record owns
-        do not count. `match_count` is how many emails they could belong to. Without a candidate the email may
-        be sent again, unless it is to be held or its attempts are exhausted. An `operator` says `accepted`,
+        A candidate that another record owns does not count. Without a candidate or a trace the email may be
+        sent again, unless it is to be held or its attempts are exhausted. An `operator` says `accepted`,
         `failed` or `resend`. Raises StoreUnavailable.
         """
+        rows = [*matches.candidates, *matches.traces]
         params: dict[str, Any] = {
             "attempt_number": attempt_number,
             "evidence": "status-query",
-            "candidates": list(candidates),
-            "match_count": match_count,
+            "rows": rows,
+            "candidates": len(matches.candidates),
+            "match_count": matches.match_count,
             "hold": hold,
             "exhausted": exhausted,
             "retention": RETENTION,
+            "recheck_max": RECHECK_MAX_MS,
         }
         if operator:
             params["operator"] = operator
-        keys = [self._store.key("email", email_id), self._store.key("due"), self._store.key("open")]
-        owners = [self._store.key("message", candidate) for candidate in candidates]
+        keys = [*email_keys(self._store, email_id), *(self._store.key("message", row) for row in rows)]
         with self._store.translate_errors():
-            reply = json.loads(self._resolve(keys=[*keys, *owners], args=[json.dumps(params)]))
+            reply = json.loads(self._resolve(keys=keys, args=[json.dumps(params)]))
         return Decision(reply["verdict"])
 
     def acquire_query_slot(self) -> float:
@@ -145,25 +181,37 @@ class UnknownLedger:
 
         Raises StoreUnavailable.
         """
-        key = self._store.key("status_query_slot")
-        with self._store.translate_errors():
-            if self._store.client.set(key, "1", nx=True, px=QUERY_LOCK_MS):
-                return 0.0
-            wait = min(self._store.client.pttl(key), QUERY_INTERVAL_MS)  # the holder may release it earlier
-            return float(max(wait, 1)) / SECOND
+        return self._query_slot("acquire") / SECOND
 
     def release_query_slot(self) -> None:
         """Release the query slot one second after the response; raises StoreUnavailable."""
+        self._query_slot("release")
+
+    def _query_slot(self, step: str) -> int:
+        keys = [self._store.key("status_query_slot")]
         with self._store.translate_errors():
-            self._store.client.set(self._store.key("status_query_slot"), "1", px=QUERY_INTERVAL_MS)
+            return int(self._slot(keys=keys, args=[step, QUERY_LOCK_MS, QUERY_INTERVAL_MS]))
 
 
-def acceptance_windows(history: list[dict[str, Any]]) -> tuple[tuple[int, int], ...]:
-    """Return when SES may have accepted each attempt that is not known to have failed, in milliseconds."""
-    unsettled = {State.UNKNOWN.value, None}
+def acceptance_windows(
+    history: list[dict[str, Any]], clock_offset: int | None = None, clock_error: int = CLOCK_ERROR_MS
+) -> list[tuple[int, int]]:
+    """Return when SES may have accepted each attempt that is not known to have failed.
+
+    The windows are in milliseconds of SES's clock, whose offset from the store's is taken as it was known
+    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`.
+    """
     following = [*(note["state"] for note in history[1:]), None]
-    return tuple(
-        (note["at"] - CLOCK_SKEW_MS, note["at"] + ACCEPT_DELAY_MS)
-        for note, then in zip(history, following, strict=True)
-        if note["state"] == State.SENDING.value and then in unsettled
-    )
+    windows = []
+    for note, then in zip(history, following, strict=True):
+        if note["state"] == State.SENDING.value and then in _UNSETTLED:
+            known = [offset for offset in (note.get("clock_offset"), clock_offset) if offset is not None] or [
+                0
+            ]
+            windows.append(
+                (
+                    note["at"] + min(known) - clock_error,
+                    note["at"] + max(known) + ACCEPT_DELAY_MS + clock_error,
+                )
+            )
+    return windows

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
-import time
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from mailer import clock
 from mailer.email.native import to_native
 from mailer.errors import SesFailure
 
@@ -47,13 +49,19 @@ class SesClient:
         self._lock = threading.Lock()
         self._timeouts = threading.local()
         self._used_at = 0.0
+        self._clock_offset: float | None = None
+
+    @property
+    def clock_offset(self) -> float | None:
+        """How many seconds SES's clock was ahead of this process's at the last response."""
+        return self._clock_offset
 
     def open(self) -> None:
         """Import the SDK and build its client, if that has not been done; drop connections that went idle."""
         with self._lock:
             if self._client is None:
                 self._client = self._build()
-            now = time.time()  # not the monotonic clock, which does not advance while an instance is frozen
+            now = clock.now()  # not the monotonic clock, which does not advance while an instance is frozen
             if now - self._used_at > IDLE_LIMIT:
                 self._client.request.conn._session.close()  # noqa: SLF001 - the SDK has no public way
             self._used_at = now
@@ -79,10 +87,12 @@ class SesClient:
         from .transport import code_of
 
         self._timeouts.value = (connect, read)
+        handled_by_caller = sys.exc_info()[1]
         try:
             body = self._client.call(action, parameters)
         except Exception as error:  # what is not known to have happened before the sending leaves it unknown
-            raise SesFailure(code_of(error), getattr(error, "requestId", None)) from error
+            code = code_of(error, handled_by_caller)
+            raise SesFailure(code, getattr(error, "requestId", None)) from error
         return _response(body)
 
     def close(self) -> None:
@@ -91,19 +101,30 @@ class SesClient:
             if self._client is not None:
                 self._client.request.conn._session.close()  # noqa: SLF001 - the SDK has no public way
 
+    def _read_date(self, header: str | None) -> None:
+        """Measure SES's clock by the Date of a response (RFC 9110 §6.6.1), which is exact to a second."""
+        try:
+            date = parsedate_to_datetime(header or "")
+        except ValueError:
+            return
+        if date.tzinfo:
+            self._clock_offset = date.timestamp() + 0.5 - clock.now()
+
     def _build(self) -> Any:
         from requests.adapters import HTTPAdapter
         from tencentcloud.common.common_client import CommonClient
         from tencentcloud.common.profile.client_profile import ClientProfile
         from tencentcloud.common.profile.http_profile import HttpProfile
 
-        timeouts = self._timeouts
+        timeouts, read_date = self._timeouts, self._read_date
 
         class Adapter(HTTPAdapter):
             """Gives every call the timeouts of its own deadline; the SDK has one for the whole client."""
 
             def send(self, *args: Any, **options: Any) -> Any:
-                return super().send(*args, **{**options, "timeout": timeouts.value})
+                response = super().send(*args, **{**options, "timeout": timeouts.value})
+                read_date(response.headers.get("Date"))
+                return response
 
         # At DEBUG the SDK's logger prints the body and the Authorization header.
         logger = logging.getLogger("tencentcloud_sdk_common")

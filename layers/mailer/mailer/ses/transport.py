@@ -41,8 +41,11 @@ _READ_ERRORS: tuple[tuple[type[BaseException], str], ...] = (
 )
 
 
-def code_of(error: Exception) -> str:
-    """Return the code of the error table for what a call of the SDK raised."""
+def code_of(error: Exception, handled_by_caller: BaseException | None = None) -> str:
+    """Return the code of the error table for what a call of the SDK raised.
+
+    What led to an error that the caller was handling when it made the call says nothing about the call.
+    """
     if not isinstance(error, TencentCloudSDKException):
         return next(
             (code for kind, code in _READ_ERRORS if isinstance(error, kind)), "Transport.Unclassified"
@@ -52,7 +55,7 @@ def code_of(error: Exception) -> str:
         return code
     if code == "ServerNetworkError":
         return "Transport.HttpStatus"
-    causes = list(_causes(error))
+    causes = list(_causes(error, handled_by_caller))
     if any(map(_is_tls_handshake_error, causes)):
         return "Transport.TlsFailure"
     for kind, name in _SEND_ERRORS:
@@ -67,13 +70,13 @@ def _is_tls_handshake_error(cause: BaseException) -> bool:
     return isinstance(cause, ssl.SSLError) and any(frame.f_code.co_name == "do_handshake" for frame in frames)
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield all that led to `error`: contexts, causes, and what urllib3 and requests carry as arguments."""
+def _causes(error: BaseException, handled_by_caller: BaseException | None) -> Iterator[BaseException]:
+    """Yield what led to `error` within the call: contexts, causes, and what urllib3 and requests carry."""
     pending: list[object] = [error]
     seen: list[object] = []
     while pending:
         cause = pending.pop()
-        if isinstance(cause, BaseException) and cause not in seen:
+        if isinstance(cause, BaseException) and cause is not handled_by_caller and cause not in seen:
             seen.append(cause)
             yield cause
             pending += [cause.__context__, cause.__cause__, getattr(cause, "reason", None), *cause.args]

@@ -1,20 +1,20 @@
--- Admission: fingerprint -> state -> due -> suppression -> halts -> rate limit -> mark `sending`.
--- KEYS: 1 record
---       2 due
---       3 open
---       4 rate_slots
---       5 rate_pause
---       6… the halts (`halts` of them)
+-- Admission: content -> state -> due -> suppression -> halts -> rate limit -> mark `sending`.
+-- KEYS: 1-6 the keys of the email (record.lua)
+--       7 rate_slots
+--       8 rate_pause
+--       9… the halts (`halts` of them)
 --       then for each recipient: suppressed, unsubscribed, sent
 --       then for each recipient domain: blocked
--- ARGV: 1 the parameters as JSON: id, token, fingerprint, smtp_message_id, route, trigger; halts, recipients;
+-- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max; lease (ms); retention (ms);
---         defer_halted, defer_unsent, in_time; from_state, send_at, expires_at (each may be absent)
+--         defer_halted, defer_unsent, in_time; fingerprint (compared where it is given), from_state, send_at,
+--         expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
-local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3], rate_slots = KEYS[4], rate_pause = KEYS[5] }
-local halts_from = 6
+local keys = email_keys()
+local rate_slots, rate_pause = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2]
+local halts_from = EMAIL_KEYS + 3
 local recipients_from = halts_from + params.halts
 local domains_from = recipients_from + 3 * params.recipients
 local now = clock()
@@ -31,14 +31,31 @@ local function may_resume(stored)
   return stored.state == 'unknown' and stored.resend_allowed_at ~= nil
 end
 
+-- What a caller is told of an email that the ledger has is a promise.
+local TOLD_AS_PENDING = { unknown = true, deferred = true, scheduled = true }
+local function duplicate()
+  if not params.from_state and TOLD_AS_PENDING[record.state] and not promised(record) then
+    set_fields(keys.record, record, { promised = '1' })
+  end
+  return reply('duplicate', record, { now = now })
+end
+
 -- The state changed since the caller read it.
 if params.from_state and record.state and record.state ~= params.from_state and record.token ~= params.token then
-  return reply('duplicate', record, { now = now })
+  return duplicate()
+end
+
+local function same_content()
+  local known = record.fingerprint
+  return not params.fingerprint
+    or not known
+    or known:match('^%w+:') ~= params.fingerprint:match('^%w+:')
+    or known == params.fingerprint
 end
 
 local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
 if BLOCKS[record.state] then
-  if record.fingerprint ~= params.fingerprint then
+  if not params.from_state and not same_content() then
     return reply('mismatch', record)
   end
   if record.state == 'sending' and record.token == params.token then
@@ -46,55 +63,74 @@ if BLOCKS[record.state] then
   end
   resuming = params.from_state == record.state and may_resume(record)
   if not resuming then
-    return reply('duplicate', record, { now = now })
+    return duplicate()
+  end
+  if not promised(record) then -- its worker has died, so nobody else hears how it ends
+    set_fields(keys.record, record, { promised = '1' })
   end
 end
 
 -- A new record, or one that was certainly not sent, takes the request as it is now.
 local function store_request()
-  local fields = {
+  if resuming then
+    return
+  end
+  if not record.id then
+    set_fields(keys.record, record, { id = params.id, created_at = now, attempts = '0' })
+  end
+  set_fields(keys.record, record, {
     body = body,
-    fingerprint = params.fingerprint,
+    fingerprint = params.fingerprint or '',
     route = params.route,
     smtp_message_id = params.smtp_message_id,
     trigger = params.trigger,
-  }
-  if not record.id then
-    fields.id, fields.created_at, fields.attempts = params.id, now, '0'
-  end
-  set_fields(keys.record, record, fields)
+    attempts_before = record.attempts,
+    promised = params.from_state and '1' or '0',
+  })
   redis.call('PERSIST', keys.record)
 end
 
-local function finish(verdict, state, note)
+local function store_for_later(state, note)
   store_request()
   transition(keys, record, state, now, note)
-  if not note.due_at then
-    finalize(keys, record, params.retention)
-  end
-  return reply(verdict, record, { now = now })
+  set_fields(keys.record, record, { promised = '1' })
+  return reply('deferred', record, { now = now })
 end
 
--- Defers the email while the backlog has capacity; resumed emails already count.
+local function reject(state, note)
+  store_request()
+  finish_unsent(keys, record, state, now, note, params.retention)
+  return reply('rejected', record, { now = now })
+end
+
+-- The backlog and the scheduled emails are bounded each for itself; resumed emails already count.
+local function backlog_full()
+  local scheduled = redis.call('ZCARD', keys.scheduled)
+  return not resuming and redis.call('ZCARD', keys.due) - scheduled >= params.backlog_max
+end
+
 local function defer(code, due_at)
-  if not resuming and redis.call('ZCARD', keys.due) >= params.backlog_max then
+  if backlog_full() then
     return reply('backlog_full', nil, { code = code, wait = due_at - now })
   end
-  return finish('deferred', 'deferred', { code = code, due_at = due_at })
+  return store_for_later('deferred', { code = code, due_at = due_at })
 end
 
 if params.expires_at and params.expires_at <= now then
-  return finish('rejected', 'expired', {})
+  return reject('expired', {})
 end
 if params.send_at and params.send_at > now then
-  return finish('deferred', 'scheduled', { due_at = params.send_at })
+  if not resuming and redis.call('ZCARD', keys.scheduled) >= params.backlog_max then
+    return reply('backlog_full', nil, { code = 'Ledger.BacklogFull', wait = params.send_at - now })
+  end
+  return store_for_later('scheduled', { due_at = params.send_at })
 end
 
 for i = 0, params.recipients - 1 do
   local key = recipients_from + 3 * i
   local code = redis.call('GET', KEYS[key]) or redis.call('GET', KEYS[key + 1])
   if code then
-    return finish('rejected', 'refused', { code = code, recipient = i })
+    return reject('refused', { code = code, recipient = i })
   end
 end
 
@@ -106,12 +142,12 @@ for i = halts_from, recipients_from - 1 do
       halted, until_ = halt.code, tonumber(halt.until_at)
     end
   elseif halt.code then
-    probes[#probes + 1] = KEYS[i]
+    probes[tostring(i - halts_from)] = halt.since
   end
 end
 if halted then
-  if resuming or (params.defer_halted and redis.call('ZCARD', keys.due) < params.backlog_max) then
-    return finish('deferred', 'deferred', { code = halted, due_at = until_ })
+  if resuming or (params.defer_halted and not backlog_full()) then
+    return store_for_later('deferred', { code = halted, due_at = until_ })
   end
   return reply('halted', nil, { code = halted, wait = until_ - now })
 end
@@ -133,10 +169,10 @@ for i = 0, params.recipients - 1 do
 end
 
 -- A rate slot is held until one second after the response, so no one-second window at SES exceeds the rate.
-redis.call('ZREMRANGEBYSCORE', keys.rate_slots, '-inf', format_int(now))
-local wait = redis.call('PTTL', keys.rate_pause)
-if wait <= 0 and redis.call('ZCARD', keys.rate_slots) >= params.rate then
-  local first = redis.call('ZRANGE', keys.rate_slots, 0, 0, 'WITHSCORES')
+redis.call('ZREMRANGEBYSCORE', rate_slots, '-inf', format_int(now))
+local wait = redis.call('PTTL', rate_pause)
+if wait <= 0 and redis.call('ZCARD', rate_slots) >= params.rate then
+  local first = redis.call('ZRANGE', rate_slots, 0, 0, 'WITHSCORES')
   wait = math.min(math.max(tonumber(first[2]) - now, 1), params.poll_ms)
 end
 if not params.in_time then
@@ -150,22 +186,25 @@ if wait > 0 then
 end
 
 store_request()
-redis.call('ZADD', keys.rate_slots, format_int(now + params.slot_ttl), params.token)
-redis.call('PEXPIRE', keys.rate_slots, format_int(params.slot_ttl))
+redis.call('ZADD', rate_slots, format_int(now + params.slot_ttl), params.token)
+redis.call('PEXPIRE', rate_slots, format_int(params.slot_ttl))
 for i = 0, params.recipients - 1 do
   local sent = KEYS[recipients_from + 3 * i + 2]
   redis.call('ZADD', sent, format_int(now), params.token)
   redis.call('PEXPIRE', sent, format_int(params.recipient_window))
 end
-for _, key in ipairs(probes) do
-  redis.call('HSET', key, 'until_at', format_int(now + params.lease))
+for index in pairs(probes) do
+  redis.call('HSET', KEYS[halts_from + index], 'until_at', format_int(now + params.lease))
 end
 set_fields(keys.record, record, {
   token = params.token,
   lease_until = now + params.lease,
   sent_at = now,
   attempts = tonumber(record.attempts) + 1,
-  probe = #probes > 0 and '1' or '0',
+  probes = next(probes) and cjson.encode(probes) or '',
 })
-transition(keys, record, 'sending', now, { attempt = tonumber(record.attempts) })
+if record.maybe_sent then
+  unset_fields(keys.record, record, 'maybe_sent')
+end
+transition(keys, record, 'sending', now, { attempt = tonumber(record.attempts), clock_offset = params.clock_offset })
 return reply('send', record, { now = now })

@@ -1,9 +1,7 @@
 -- Read a record.
--- KEYS: 1 record
---       2 due
---       3 open
+-- KEYS: 1-6 the keys of the email (record.lua)
 
-local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3] }
+local keys = email_keys()
 local record = load(keys.record)
 if not record.state then
   return reply('absent')

@@ -1,11 +1,25 @@
--- Shared by every script: one email's record, the server's clock and the changes of state.
+-- Shared by every script: one email's record, its changes of state, its dead letter.
 -- Times are milliseconds of the store's clock. A record holds its request (`body`) only while it may have to be sent.
 
 local HISTORY = 40
 
-local function clock()
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000)
+-- The keys that every script about one email begins with.
+-- KEYS: 1 email: the record
+--       2 due: deferred and scheduled emails by the time they are due
+--       3 scheduled: those of them that wait for their send_at
+--       4 open: emails in flight or unknown, by the time since when they can be reconciled
+--       5 unmatched: accepted emails that own no MessageId, by the time of their acceptance
+--       6 dead: the stream of dead letters
+local EMAIL_KEYS = 6
+local function email_keys()
+  return {
+    record = KEYS[1],
+    due = KEYS[2],
+    scheduled = KEYS[3],
+    unsettled = KEYS[4],
+    unmatched = KEYS[5],
+    dead = KEYS[6],
+  }
 end
 
 local function format_int(number)
@@ -44,15 +58,19 @@ local function unset_fields(key, record, ...)
   redis.call('HDEL', key, ...)
 end
 
--- Enters `state`, adds it to the history and keeps the two indexes: what is due, and what is in flight or unknown.
-local function transition(keys, record, state, now, note)
+local function add_history(record, note)
   local history = record.history and cjson.decode(record.history) or {}
-  note.state, note.at = state, now
   history[#history + 1] = note
   if #history > HISTORY then
     table.remove(history, 2)
   end
-  local fields = { state = state, updated_at = now, history = cjson.encode(history) }
+  return cjson.encode(history)
+end
+
+-- Enters `state`, adds it to the history and keeps the indexes: what is due, what is scheduled, what is unsettled.
+local function transition(keys, record, state, now, note)
+  note.state, note.at = state, now
+  local fields = { state = state, updated_at = now, history = add_history(record, note) }
   if note.code then
     fields.code = note.code
   end
@@ -74,27 +92,85 @@ local function transition(keys, record, state, now, note)
   else
     redis.call('ZREM', keys.due, record.id)
   end
-  if state == 'sending' then
-    redis.call('ZADD', keys.open, record.lease_until, record.id)
-  elseif state == 'unknown' then
-    redis.call('ZADD', keys.open, format_int(now), record.id)
+  if state == 'scheduled' then
+    redis.call('ZADD', keys.scheduled, format_int(note.due_at), record.id)
   else
-    redis.call('ZREM', keys.open, record.id)
+    redis.call('ZREM', keys.scheduled, record.id)
+  end
+  if state == 'sending' then
+    redis.call('ZADD', keys.unsettled, record.lease_until, record.id)
+  elseif state == 'unknown' then
+    redis.call('ZADD', keys.unsettled, format_int(now), record.id)
+  else
+    redis.call('ZREM', keys.unsettled, record.id)
   end
 end
 
 -- Certain and final: the request is dropped, and the record outlives every redelivery that may still come.
 local function finalize(keys, record, retention)
-  unset_fields(keys.record, record, 'body', 'route', 'token', 'lease_until', 'probe')
+  unset_fields(keys.record, record, 'body', 'token', 'lease_until', 'probes', 'probe', 'maybe_sent')
+  if redis.call('ZSCORE', keys.unmatched, record.id) == false then
+    unset_fields(keys.record, record, 'route')
+  end
   redis.call('PEXPIRE', keys.record, format_int(retention))
+end
+
+-- Certain and final: SES has it. Without a MessageId it still counts as the owner of one row of SES's list.
+local function accept(keys, record, now, note, retention)
+  transition(keys, record, 'accepted', now, note)
+  if record.ses_message_id then
+    redis.call('ZREM', keys.unmatched, record.id)
+  elseif record.route then
+    redis.call('ZREMRANGEBYSCORE', keys.unmatched, '-inf', format_int(now - retention))
+    redis.call('ZADD', keys.unmatched, format_int(now), record.id)
+    redis.call('PEXPIRE', keys.unmatched, format_int(retention))
+  end
+  finalize(keys, record, retention)
+end
+
+-- Whether a caller or a platform was told that the ledger has the email: then it never ends without a word.
+-- Records of 0.1.0 do not say, so they count as promised.
+local function promised(record)
+  return record.promised ~= '0'
 end
 
 -- sending -> unknown when the lease expires: the worker may have called SendEmail.
 local function expire_lease(keys, record, now)
   if record.state == 'sending' and tonumber(record.lease_until) <= now then
     transition(keys, record, 'unknown', now, { code = 'Ledger.LeaseExpired' })
-    redis.call('ZADD', keys.open, record.lease_until, record.id) -- unknown since the lease ended
+    redis.call('ZADD', keys.unsettled, record.lease_until, record.id) -- unknown since the lease ended
   end
+end
+
+local function dead_letter(keys, record, detail)
+  local history = cjson.decode(record.history)
+  local reason = {
+    id = record.smtp_message_id,
+    state = record.state,
+    code = record.code,
+    request_id = history[#history].request_id,
+    detail = detail,
+    history = history,
+  }
+  local source = 'email:' .. record.id
+  redis.call('XADD', keys.dead, '*', 'source', source, 'reason', cjson.encode(reason), 'body', record.body)
+end
+
+-- Ends an email that was certainly not sent, in one step with its dead letter if anybody was told that it is kept.
+local function finish_unsent(keys, record, state, now, note, retention, detail)
+  transition(keys, record, state, now, note)
+  if promised(record) then
+    dead_letter(keys, record, detail)
+  end
+  finalize(keys, record, retention)
+end
+
+-- An email that nothing settled within the retention is left to an operator, with a dead letter: still `unknown`.
+local function abandon(keys, record, now, retention)
+  transition(keys, record, 'unknown', now, { code = 'Ledger.Unresolved', decision = 'needs_operator' })
+  dead_letter(keys, record)
+  redis.call('ZREM', keys.unsettled, record.id)
+  finalize(keys, record, retention)
 end
 
 local function reply(verdict, record, more)

@@ -1,14 +1,13 @@
 -- Resolve an unknown email: unknown -> accepted | failed, or it stays unknown: resend allowed, or held for an operator.
--- KEYS: 1 record
---       2 due
---       3 open
---       4… the owner of each candidate's MessageId
--- ARGV: 1 the parameters as JSON: attempt_number, evidence, candidates (MessageIds, likeliest first), match_count, hold,
---         exhausted, retention (ms); operator (may be absent)
+-- KEYS: 1-6 the keys of the email (record.lua)
+--       7… the owner of each row's MessageId
+-- ARGV: 1 the parameters as JSON: attempt_number, evidence, rows (MessageIds: first the candidates, likeliest first, then
+--         the traces), candidates (how many), match_count, hold, exhausted, retention (ms), recheck_max (ms); operator
+--         (may be absent)
 
 local params = cjson.decode(ARGV[1])
-local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3] }
-local owners_from = 3
+local keys = email_keys()
+local owners_from = EMAIL_KEYS
 local now = clock()
 local record = load(keys.record)
 
@@ -17,66 +16,80 @@ if record.state ~= 'unknown' or tonumber(record.attempts) ~= params.attempt_numb
   return reply('superseded')
 end
 
-local function settle(state, verdict, note)
-  transition(keys, record, state, now, note)
-  finalize(keys, record, params.retention)
-  return reply(verdict, record)
+local function accepted(note)
+  accept(keys, record, now, note, params.retention)
+  return reply('found', record)
 end
 
-local function accept(index)
-  local ses_message_id = params.candidates[index]
+local function accept_candidate(index)
+  local ses_message_id = params.rows[index]
   redis.call('SET', KEYS[owners_from + index], record.id, 'PX', format_int(params.retention))
   set_fields(keys.record, record, { ses_message_id = ses_message_id })
-  return settle('accepted', 'found', { evidence = params.evidence, ses_message_id = ses_message_id })
+  return accepted({ evidence = params.evidence, ses_message_id = ses_message_id })
 end
 
--- The same decision is added to the history once.
+local function fail(code, evidence)
+  record.promised = '1' -- its worker has gone, so nobody else hears how it ends
+  finish_unsent(keys, record, 'failed', now, { code = code, evidence = evidence }, params.retention)
+  return reply('exhausted', record)
+end
+
+-- The same decision is added to the history once. What could not be decided is looked at again after as long as it
+-- has been unknown, so that nothing old keeps the status queries from what is newer.
 local function keep_unknown(decision, evidence)
   local history = cjson.decode(record.history)
-  if history[#history].decision ~= decision then
+  local last = history[#history]
+  if last.decision ~= decision then
     transition(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = decision })
   end
-  redis.call('ZADD', keys.open, format_int(now), record.id)
+  local age = now - tonumber(record.sent_at)
+  if age >= params.retention then
+    abandon(keys, record, now, params.retention)
+    return reply(decision, record)
+  end
+  redis.call('ZADD', keys.unsettled, format_int(now + math.min(age, params.recheck_max)), record.id)
   return reply(decision, record)
 end
 
 local function allow_resend(evidence)
-  local since = redis.call('ZSCORE', keys.open, record.id)
+  local since = redis.call('ZSCORE', keys.unsettled, record.id)
   transition(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = 'resend' })
   set_fields(keys.record, record, { resend_allowed_at = now })
-  redis.call('ZADD', keys.open, since, record.id) -- if this sweep dies before it sends, the next one claims it
+  redis.call('ZADD', keys.unsettled, since, record.id) -- if this sweep dies before it sends, the next one claims it
   return reply('resend', record)
 end
 
 if params.operator == 'accepted' then
-  return settle('accepted', 'found', { evidence = 'operator' })
+  return accepted({ evidence = 'operator' })
 elseif params.operator == 'failed' then
-  return settle('failed', 'exhausted', { code = record.code, evidence = 'operator' })
+  return fail(record.code, 'operator')
 elseif params.operator then
   return allow_resend('operator')
 end
 
-local unowned = {}
-for index in ipairs(params.candidates) do
+local unowned, traces = {}, 0
+for index in ipairs(params.rows) do
   local owner = redis.call('GET', KEYS[owners_from + index])
   if owner == record.id then
-    return accept(index)
+    return accept_candidate(index)
   end
-  if not owner then
+  if not owner and index <= params.candidates then
     unowned[#unowned + 1] = index
+  elseif not owner then
+    traces = traces + 1
   end
 end
 
 if #unowned >= params.match_count then
-  return accept(unowned[1])
+  return accept_candidate(unowned[1])
 end
-if #unowned > 0 then
+if #unowned > 0 or traces > 0 then
   return keep_unknown('ambiguous', params.evidence)
 end
 if params.hold then
   return keep_unknown('needs_operator', 'no-trace')
 end
 if params.exhausted then
-  return settle('failed', 'exhausted', { code = 'Ledger.AttemptsExhausted', evidence = 'no-trace' })
+  return fail('Ledger.AttemptsExhausted', 'no-trace')
 end
 return allow_resend('no-trace')

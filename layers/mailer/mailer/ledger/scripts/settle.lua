@@ -1,25 +1,26 @@
--- Record the outcome of a call: sending -> accepted | refused | unknown | deferred | failed. Requires the attempt's token.
--- KEYS: 1 record
---       2 due
---       3 open
---       4 rate_slots
---       5 rate_pause
---       6… the halts (`halts` of them)
+-- Record the outcome of a call: sending -> accepted | refused | unknown | deferred | failed.
+-- KEYS: 1-6 the keys of the email (record.lua)
+--       7 rate_slots
+--       8 rate_pause
+--       9… the halts (`halts` of them)
 --       then for each recipient: sent
 --       last but one: the key that the failure blocks, or the record
 --       last: the owner of SES's MessageId, or the record
--- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent; code, ses_message_id,
---         request_id, block = {kind, ttl_ms} (each may be absent)
+-- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
+--         backlog_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
+--         detail, fingerprint, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
+--       2 the request as JSON, empty for an accepted email
 
-local params = cjson.decode(ARGV[1])
-local keys = { record = KEYS[1], due = KEYS[2], open = KEYS[3], rate_slots = KEYS[4], rate_pause = KEYS[5] }
-local halts_from = 6
+local params, body = cjson.decode(ARGV[1]), ARGV[2]
+local keys = email_keys()
+local rate_slots, rate_pause = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2]
+local halts_from = EMAIL_KEYS + 3
 local recipients_from = halts_from + params.halts
 local blocked, owner = KEYS[#KEYS - 1], KEYS[#KEYS]
 local now = clock()
 local record = load(keys.record)
 
-redis.call('ZADD', keys.rate_slots, 'XX', format_int(now + 1000), params.token)
+redis.call('ZADD', rate_slots, 'XX', format_int(now + 1000), params.token)
 if params.not_sent then
   for i = recipients_from, #KEYS - 2 do
     redis.call('ZREM', KEYS[i], params.token)
@@ -29,8 +30,9 @@ end
 local function block(kind, ttl_ms)
   if kind == 'halt' then
     redis.call('HSET', blocked, 'code', params.code, 'until_at', format_int(now + ttl_ms), 'since', format_int(now))
+    redis.call('PEXPIRE', blocked, format_int(ttl_ms + params.retention))
   else
-    local key = kind == 'account' and keys.rate_pause or blocked
+    local key = kind == 'account' and rate_pause or blocked
     redis.call('SET', key, params.code)
     if ttl_ms > 0 then
       redis.call('PEXPIRE', key, format_int(ttl_ms))
@@ -41,35 +43,121 @@ if params.block then
   block(params.block.kind, params.block.ttl_ms)
 end
 
-if params.ses_message_id then
-  redis.call('SET', owner, record.id or params.id, 'PX', format_int(params.retention))
+local CLOSED = { refused = true, expired = true, failed = true }
+local unsettled = record.state == 'sending' or record.state == 'unknown'
+local own = record.token == params.token
+-- The store failed over and forgot this attempt: the record is older than it, or gone.
+local forgotten = not record.state or tonumber(record.attempts) < params.attempt_number
+
+-- A repeated settlement, after the reply to the first one was lost.
+if own and not unsettled then
+  return reply('settled', record)
 end
 
--- A late response still counts after the lease expired, as long as no other attempt has begun.
-local unsettled = record.state == 'sending' or record.state == 'unknown'
-if not unsettled or record.token ~= params.token then
+if forgotten and (not record.state or CLOSED[record.state]) then
+  if not record.id then
+    set_fields(keys.record, record, { id = params.id, created_at = params.sent_at, attempts = '0' })
+  end
+  set_fields(keys.record, record, {
+    attempts_before = record.attempts,
+    attempts = params.attempt_number,
+    smtp_message_id = params.smtp_message_id,
+    route = params.route,
+    trigger = params.trigger,
+    fingerprint = params.fingerprint or '',
+    body = body,
+    promised = params.stored and '1' or '0',
+  })
+  record.history = add_history(record, {
+    state = 'sending',
+    at = params.sent_at,
+    attempt = params.attempt_number,
+    clock_offset = params.clock_offset,
+  })
+  redis.call('PERSIST', keys.record)
+  own = true
+end
+
+local note = { code = params.code, request_id = params.request_id, attempt = params.attempt_number }
+
+-- Accepted already: by a callback, by reconciliation, or because this is said again.
+if params.state == 'accepted' and record.state == 'accepted' then
+  redis.call('SET', owner, record.id, 'PX', format_int(params.retention))
+  if not record.ses_message_id then
+    set_fields(keys.record, record, { ses_message_id = params.ses_message_id })
+    redis.call('ZREM', keys.unmatched, record.id)
+    unset_fields(keys.record, record, 'route')
+  end
+  return reply(record.ses_message_id == params.ses_message_id and 'settled' or 'superseded', record)
+end
+
+-- SES has it, whatever the record says meanwhile, unless the key has been opened anew for another email.
+if params.state == 'accepted' and record.state ~= 'accepted' then
+  local reopened = record.state and params.attempt_number <= tonumber(record.attempts_before or '0')
+  redis.call('SET', owner, record.id, 'PX', format_int(params.retention))
+  if reopened then
+    return reply('superseded', record)
+  end
+  if own and record.probes and record.probes ~= '' then
+    for index, since in pairs(cjson.decode(record.probes)) do
+      if redis.call('HGET', KEYS[halts_from + index], 'since') == since then
+        redis.call('DEL', KEYS[halts_from + index])
+      end
+    end
+  end
+  set_fields(keys.record, record, {
+    ses_message_id = params.ses_message_id,
+    request_id = params.request_id or '',
+  })
+  accept(keys, record, now, note, params.retention)
+  return reply('settled', record)
+end
+
+if not own and params.state == 'unknown' and forgotten and record.state ~= 'accepted' then
+  -- An attempt that the store forgot may have been sent: nothing that is learnt of a later one makes up for it.
+  set_fields(keys.record, record, { maybe_sent = '1' })
+  record.history = add_history(record, {
+    state = 'sending',
+    at = params.sent_at,
+    attempt = params.attempt_number,
+    clock_offset = params.clock_offset,
+  })
+  redis.call('HSET', keys.record, 'history', record.history)
+  if record.state ~= 'sending' then
+    transition(keys, record, 'unknown', now, note)
+  end
+  return reply('settled', record)
+end
+if not own then
   return reply('superseded', record)
 end
-if params.state == 'accepted' and record.probe == '1' then
-  redis.call('DEL', unpack(KEYS, halts_from, recipients_from - 1))
+
+if params.request_id then
+  set_fields(keys.record, record, { request_id = params.request_id })
+end
+if record.maybe_sent and params.state ~= 'unknown' then
+  params.state, note.code = 'unknown', 'Ledger.LeaseExpired'
 end
 
-local fields = {}
-if params.ses_message_id then
-  fields.ses_message_id = params.ses_message_id
+if params.state == 'unknown' then
+  transition(keys, record, 'unknown', now, note)
+  set_fields(keys.record, record, { promised = '1' })
+  return reply('settled', record)
 end
-if params.request_id then
-  fields.request_id = params.request_id
+
+-- Learnt late, about an email that somebody was told is kept: it is sent again, or it ends with a dead letter.
+local full = redis.call('ZCARD', keys.due) - redis.call('ZCARD', keys.scheduled) >= params.backlog_max
+local state = params.state
+if state == 'failed' and not params.final and promised(record) then
+  state = 'deferred'
+elseif state == 'deferred' and full and not promised(record) then
+  state = 'failed'
 end
-if next(fields) then
-  set_fields(keys.record, record, fields)
-end
-local note = { code = params.code, request_id = params.request_id, attempt = tonumber(record.attempts) }
-if params.state == 'deferred' then
+if state == 'deferred' then
   note.due_at = now + params.delay
-end
-transition(keys, record, params.state, now, note)
-if params.state ~= 'unknown' and params.state ~= 'deferred' then
-  finalize(keys, record, params.retention)
+  transition(keys, record, 'deferred', now, note)
+  set_fields(keys.record, record, { promised = '1' })
+else
+  finish_unsent(keys, record, state, now, note, params.retention, params.detail)
 end
 return reply('settled', record)
