@@ -54,8 +54,8 @@ def _measure(step: str, start: int, end: int, settings: dict[str, str]) -> dict[
 
 
 def fill(start: int, end: int) -> None:
-    """Take one item for each recipient from number `start` to `end`."""
-    from mailer.digest.items import take_items
+    """Add one item for each recipient from number `start` to `end`."""
+    from mailer.digest.items import add_items
     from mailer.runtime import Runtime
 
     runtime = Runtime.current()
@@ -69,7 +69,7 @@ def fill(start: int, end: int) -> None:
             }
             for number in range(first, min(first + 100, end))
         ]
-        take_items("daily", items, runtime)
+        add_items("daily", items, runtime)
     print("{}")
 
 

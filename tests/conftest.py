@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from digest_runs import TOML
 from factories import API_KEY, SECRET
 from local.ses_emulator import Emulator
 from local.store import EmbeddedStore
@@ -18,6 +19,7 @@ from mailer.telemetry.logs import logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))
@@ -63,6 +65,15 @@ def runtime(environment: dict[str, str]) -> Iterator[Runtime]:
     yield current
     current.ses.close()
     current.ledger.store.close()
+
+
+@pytest.fixture
+def digests_toml(environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A mailer.toml with digests, as this process's own."""
+    path = tmp_path / "mailer.toml"
+    path.write_text(TOML)
+    monkeypatch.setenv("MAILER_CONFIG", str(path))
+    return path
 
 
 @pytest.fixture

@@ -267,7 +267,7 @@ class Soak:
         os.environ.update(
             {name: value for name, value in self.environment.items() if name.startswith("MAILER_")}
         )
-        from mailer.digest.items import take_items
+        from mailer.digest.items import add_items
         from mailer.runtime import Runtime
 
         runtime = Runtime.current()
@@ -280,7 +280,7 @@ class Soak:
             for number in range(self.recipients * 3)
         ]
         for start in range(0, len(items), 50):
-            take_items("daily", items[start : start + 50], runtime)
+            add_items("daily", items[start : start + 50], runtime)
         runtime.ledger.store.close()
 
     def _invocations(self) -> Iterator[Invocation]:

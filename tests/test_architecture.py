@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers/mailer"
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
 MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 
@@ -74,6 +75,12 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.ImportFrom):
             home = package[: len(package) - node.level + 1] if node.level else ()
             yield from (".".join(filter(None, [*home, node.module, alias.name])) for alias in node.names)
+
+
+def imported_parts(path: Path) -> Iterator[str]:
+    """Yield every part of the dotted names that a file imports."""
+    for name in imports(path):
+        yield from name.split(".")
 
 
 def within(name: str, module: str) -> bool:
@@ -152,6 +159,11 @@ def test_there_are_three_functions() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_a_module_is_small(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_no_test_module_imports_another() -> None:
+    tests = {path.stem for path in TESTS}
+    assert {path.name: found for path in TESTS if (found := tests & set(imported_parts(path)))} == {}
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from mailer.errors import SesFailure, StoreUnavailable
 from mailer.ledger import Attempt, DeferPolicy, Ledger, Store
 from mailer.ledger.record import State
 from mailer.ses.error_table import Action
+from stored_times import end_halts, make_due
 
 if TYPE_CHECKING:
     import io
@@ -429,19 +429,6 @@ def test_logs_tell_states_and_hashes_and_no_person(runtime: Runtime, ses: Emulat
 def test_failure_carries_what_a_caller_needs() -> None:
     failure = SesFailure("RequestLimitExceeded", "request-1")
     assert (failure.code, failure.request_id) == ("RequestLimitExceeded", "request-1")
-
-
-def make_due(runtime: Runtime, identity: str) -> None:
-    """Let a deferred email's time come."""
-    past = int(time.time() * 1000) - 1
-    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "due_at", past)
-    runtime.ledger.store.client.zadd(runtime.ledger.store.prefix + "due", {identity: past})
-
-
-def end_halts(runtime: Runtime) -> None:
-    """Let the time of every halt be up."""
-    for key in runtime.ledger.store.client.keys(runtime.ledger.store.prefix + "halt:*"):
-        runtime.ledger.store.client.hset(key, "until_at", 1)
 
 
 def test_ledger_of_another_account_knows_nothing(runtime: Runtime, store_url: str) -> None:

@@ -1,4 +1,4 @@
-"""`mailer doctor` finds what would break the promise, against a real store and the emulator."""
+"""`mailer doctor` against a real store and the emulator: it finds what breaks the delivery guarantee."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def wrong(runtime: Runtime) -> dict[str, str]:
-    return {finding.subject: finding.detail for finding in run_checks(runtime) if not finding.good}
+    return {check.subject: check.detail for check in run_checks(runtime) if not check.passed}
 
 
 def test_healthy_deployment_has_nothing_wrong(
@@ -24,7 +24,7 @@ def test_healthy_deployment_has_nothing_wrong(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-that-nobody-guesses")
+    monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-of-the-tests")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
@@ -32,7 +32,7 @@ def test_healthy_deployment_has_nothing_wrong(
     assert ses.calls() == []  # it sends nothing
 
 
-def test_what_only_narrows_the_service_is_a_note(
+def test_check_that_is_not_critical_is_a_note(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MAILER_API_KEYS", "")
@@ -48,7 +48,7 @@ def test_what_only_narrows_the_service_is_a_note(
         ("maxmemory-policy", "allkeys-lru", "noeviction", "store: noeviction"),
     ],
 )
-def test_store_that_would_forget_is_found(
+def test_store_that_would_lose_records_is_found(
     runtime: Runtime, capsys: pytest.CaptureFixture[str], setting: str, bad: str, good: str, subject: str
 ) -> None:
     runtime.ledger.store.client.config_set(setting, bad)

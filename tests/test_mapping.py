@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mailer.config.mapping import PayloadMapping
+from mailer.config.mapping import MappedTable, PayloadMapping
 from mailer.errors import ConfigurationError, InvalidRequest
 
-PLACE = "mailer.toml [webhooks.billing]"
+LOCATION = ("webhooks", "billing")
 TABLE: dict[str, Any] = {
     "when": "type == 'invoice.paid'",
     "email": {
@@ -27,7 +27,7 @@ PAYLOAD = {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.
 
 
 def mapping(**changes: Any) -> PayloadMapping:
-    return PayloadMapping.check(PLACE, {**TABLE, **changes})
+    return MappedTable.parse(LOCATION, {**TABLE, **changes}, name="billing").mapping
 
 
 def refusals(one: PayloadMapping, payload: Any) -> dict[str, str]:
@@ -51,7 +51,7 @@ def test_defaults_fill_what_neither_gives() -> None:
 def test_condition_decides_and_none_means_always() -> None:
     assert mapping().matches(PAYLOAD)
     assert not mapping().matches({"type": "invoice.voided"})
-    assert PayloadMapping.check(PLACE, {}).matches(None)
+    assert MappedTable.parse(LOCATION, {}, name="billing").mapping.matches(None)
 
 
 def test_expression_that_finds_nothing_is_named() -> None:
@@ -86,13 +86,13 @@ def test_expression_that_does_not_fit_the_payload_is_named() -> None:
     ("changes", "message"),
     [
         ({"email": "text"}, r"\[webhooks.billing\] email: must be a table"),
-        ({"map": {"colour": "a"}}, r"map.colour: is no field"),
+        ({"map": {"colour": "a"}}, r"map.colour: unknown field"),
         ({"map": {"to": "a.["}}, r"map.to: must be a JMESPath expression"),
         ({"map": {"to": 3}}, r"map.to: must be a JMESPath expression"),
         ({"map": {"template": {"data": {"x": ""}}}}, r"map.template.data.x: must be a JMESPath expression"),
         ({"when": []}, r"when: must be a JMESPath expression"),
     ],
 )
-def test_wrong_table_is_refused_with_its_place(changes: dict[str, Any], message: str) -> None:
+def test_invalid_table_is_named_with_its_key(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         mapping(**changes)

@@ -216,7 +216,7 @@ def test_payload_that_does_not_fit_its_mapping_is_refused_by_name(
 )
 def test_wrong_table_is_named(table: Any, setting: str) -> None:
     with pytest.raises(ConfigurationError) as error:
-        Config.check({"queues": table})
+        Config.from_toml({"queues": table})
     assert error.value.setting == setting
 
 

@@ -20,6 +20,7 @@ from mailer.ledger import Attempt, CallResult
 from mailer.ledger.record import State
 from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.triggers.schedule import handle
+from stored_times import make_due
 
 if TYPE_CHECKING:
     import io
@@ -380,8 +381,6 @@ def test_days_around_midnight_are_both_asked_for() -> None:
 def test_delay_grows_from_attempt_to_attempt_up_to_an_hour(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from test_delivery import make_due
-
     ses.add_fault("ResourceInsufficient", times=None)
     outcome = deliver(email())
     delays = [outcome.retry_after]

@@ -12,7 +12,7 @@ from factories import LambdaContext, email, scf_context
 from mailer.delivery.deliver import deliver
 from mailer.ledger.record import State
 from mailer.triggers.schedule import handle, read_scheduled_job
-from test_delivery import make_due
+from stored_times import make_due
 
 if TYPE_CHECKING:
     import io

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -140,3 +142,9 @@ def test_secrets_do_not_show_in_the_settings_text() -> None:
     text = repr(settings(MAILER_CALLBACK_TOKEN="callback-secret", MAILER_API_KEYS=f"a:{DIGEST}"))
     assert "default" in text
     assert not [secret for secret in ("store-password", "callback-secret", DIGEST) if secret in text]
+
+
+def test_settings_are_read_without_loading_pydantic() -> None:
+    code = "import sys, mailer.config.settings; sys.exit('pydantic' in sys.modules)"
+    path = f"import sys; sys.path[:0] = {sys.path!r}; "
+    assert subprocess.run([sys.executable, "-c", path + code], check=False).returncode == 0

@@ -349,6 +349,7 @@ def test_source_without_a_usable_secret_is_503_that_names_the_variable(
         ({"scheme": "token"}, "secret_env"),
         ({"scheme": "token", "secret_env": "PATH"}, "secret_env"),
         ({"scheme": "token", "secret_env": "MAILER_A", "secret": "x"}, "secret"),
+        ({"shceme": "token", "secret_env": "MAILER_A"}, "shceme: unknown webhook key"),
         ({"scheme": "token", "secret_env": "MAILER_A", "when": "=="}, "when"),
         ({"scheme": "token", "secret_env": "MAILER_A", "map": {"to": "=="}}, "map.to"),
         ({"scheme": "token", "secret_env": "MAILER_A", "email": {"colour": 1}}, "email.colour"),
@@ -356,13 +357,13 @@ def test_source_without_a_usable_secret_is_503_that_names_the_variable(
 )
 def test_wrong_table_is_named_when_the_file_is_read(table: Any, rule: str) -> None:
     with pytest.raises(ConfigurationError, match=rule):
-        Config.check({"webhooks": {"a": table}})
+        Config.from_toml({"webhooks": {"a": table}})
 
 
 @pytest.mark.parametrize("tables", [[1], {"a/b": {}}])
 def test_webhooks_are_tables_with_names_that_fit_a_path(tables: Any) -> None:
     with pytest.raises(ConfigurationError, match="webhooks"):
-        Config.check({"webhooks": tables})
+        Config.from_toml({"webhooks": tables})
 
 
 def test_log_names_the_source_and_holds_nothing_of_the_webhook(runtime: Runtime, log: io.StringIO) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 1 where something is wrong, and said."""
+    """Run one command and return its exit status: 0, or 1 after a report of what is wrong."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options) or 0)
@@ -25,23 +25,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mailer", description="Look into Mailer, and decide for it.")
+    parser = argparse.ArgumentParser(prog="mailer", description="Operate Mailer.")
     commands = parser.add_subparsers(required=True)
-    doctor = commands.add_parser("doctor", help="look for what would lose email, repeat it or stop it")
+    doctor = commands.add_parser("doctor", help="check settings, store and SES")
     doctor.set_defaults(command=_doctor)
-    resolve = commands.add_parser("resolve", help="settle an unknown email that waits for an operator")
+    resolve = commands.add_parser("resolve", help="resolve an unknown email by operator decision")
     resolve.add_argument("id", help="the email's id, with or without its domain")
-    resolve.add_argument("verdict", choices=("accepted", "failed", "resend"), help="what is known of it")
+    resolve.add_argument("decision", choices=("accepted", "failed", "resend"), help="the state it gets")
     resolve.set_defaults(command=_resolve)
     digest = commands.add_parser("digest", help="digests").add_subparsers(required=True)
-    check = digest.add_parser("check", help="check every digest of mailer.toml, its expressions too")
+    check = digest.add_parser("check", help="check the digests of mailer.toml and their expressions")
     check.add_argument(
         "--config", default=os.environ.get("MAILER_CONFIG") or "mailer.toml", help="path of mailer.toml"
     )
     check.set_defaults(command=_check)
-    plan = digest.add_parser("plan", help="say who would get what at a tick; nothing is sent")
+    plan = digest.add_parser("plan", help="list who would get a digest at a scheduled time; nothing is sent")
     plan.add_argument("name", help="the digest")
-    plan.add_argument("--at", required=True, metavar="TIME", help="the tick's time, RFC 3339")
+    plan.add_argument("--at", required=True, metavar="TIME", help="the scheduled time, RFC 3339")
     plan.set_defaults(command=_plan)
     return parser
 
@@ -50,20 +50,20 @@ def _doctor(_options: argparse.Namespace) -> int:
     from .doctor import run_checks
     from .runtime import Runtime
 
-    findings = list(run_checks(Runtime.current()))
-    for finding in findings:
-        word = "ok" if finding.good else "WRONG" if finding.grave else "note"
-        print(f"{word:<5}  {finding.subject:<22}  {finding.detail}")
-    return int(any(finding.grave and not finding.good for finding in findings))
+    checks = list(run_checks(Runtime.current()))
+    for check in checks:
+        result = "ok" if check.passed else "WRONG" if check.critical else "note"
+        print(f"{result:<5}  {check.subject:<22}  {check.detail}")
+    return int(any(check.critical and not check.passed for check in checks))
 
 
 def _check(options: argparse.Namespace) -> None:
-    from .digest.render import check
+    from .digest.render import check_expressions
 
     digests = Config.load(options.config).digests
     for digest in digests.values():
-        check(digest)
-    print(f"{len(digests)} digests are right: {', '.join(sorted(digests)) or 'none'}")
+        check_expressions(digest)
+    print(f"{len(digests)} digests are valid: {', '.join(sorted(digests)) or 'none'}")
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -82,7 +82,7 @@ def _resolve(options: argparse.Namespace) -> None:
     from .delivery.reconcile import resolve
     from .runtime import Runtime
 
-    outcome = resolve(options.id.partition("@")[0], options.verdict, Runtime.current())
+    outcome = resolve(options.id.partition("@")[0], options.decision, Runtime.current())
     print(f"{outcome.id}: {outcome.state.value}")
 
 

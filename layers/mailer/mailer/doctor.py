@@ -1,4 +1,4 @@
-"""The doctor: finds what would lose email, send it twice or stop it, before an email meets it."""
+"""Deployment checks: settings, store, SES."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ SES_SECONDS = 10.0
 
 
 class Check(NamedTuple):
-    """One thing that was looked at; what is not `good` names what to do, and `grave` stops the promise."""
+    """The result of one check; `critical` failures break the delivery guarantee."""
 
     subject: str
-    good: bool
+    passed: bool
     detail: str
-    grave: bool = True
+    critical: bool = True
 
 
 def run_checks(runtime: Runtime) -> Iterator[Check]:
-    """Yield what is right and what is not with the settings, the store and SES; nothing is sent."""
+    """Yield the results for the settings, the store and SES; nothing is sent."""
     yield from _store(runtime)
     yield _ses(runtime)
     yield Check(
         "MAILER_API_KEYS",
         bool(runtime.settings.api_keys),
-        "the HTTP API has keys" if runtime.settings.api_keys else "is empty: nobody gets in over HTTP",
-        grave=False,
+        "the HTTP API has keys"
+        if runtime.settings.api_keys
+        else "is empty: all HTTP requests are rejected (401)",
+        critical=False,
     )
     yield Check(
         "MAILER_CALLBACK_TOKEN",
         bool(runtime.settings.callback_token),
-        "SES can call back"
+        "callbacks of SES are accepted"
         if runtime.settings.callback_token
-        else "is empty: callbacks, the only exact proof of an unknown send, are off",
-        grave=False,
+        else "is empty: callbacks, the only exact proof of an unknown send, are rejected",
+        critical=False,
     )
 
 
@@ -53,36 +55,36 @@ def _store(runtime: Runtime) -> Iterator[Check]:
     try:
         health = store_health(runtime.ledger.store)
     except StoreUnavailable as error:
-        yield Check("store", good=False, detail=f"does not answer ({error}): nothing can be sent")
+        yield Check("store", passed=False, detail=f"is unavailable ({error}): nothing can be sent")
         return
     yield Check(
         "store: version",
         health.major_version >= MIN_VERSION,
-        f"speaks Redis {health.major_version}; {MIN_VERSION} is needed",
+        f"is compatible with Redis {health.major_version}; {MIN_VERSION} is required",
     )
     yield Check(
         "store: durable",
         health.durable,
-        "writes a log or has a replica"
+        "has an append-only file or a replica"
         if health.durable
-        else "has neither appendonly nor a replica: a restart forgets what was sent, and sends it twice",
+        else "has neither appendonly nor a replica: a restart loses the send history; duplicates follow",
     )
     yield Check(
         "store: noeviction",
         not health.evicts,
-        "drops records when it is full: set maxmemory-policy to noeviction"
+        "evicts records when it is full: set maxmemory-policy to noeviction"
         if health.evicts
         else "keeps every record",
     )
     skew = abs(health.time - time.time())
-    yield Check("clock", skew <= MAX_SKEW, f"is {skew:.0f} seconds from the store's", grave=False)
+    yield Check("clock", skew <= MAX_SKEW, f"is {skew:.0f} seconds from the store's", critical=False)
 
 
 def _ses(runtime: Runtime) -> Check:
-    question = {"RequestDate": datetime.now(timezone.utc).date().isoformat(), "Offset": 0, "Limit": 1}
+    params = {"RequestDate": datetime.now(timezone.utc).date().isoformat(), "Offset": 0, "Limit": 1}
     try:
-        runtime.ses.call("GetSendEmailStatus", question, SES_SECONDS)
+        runtime.ses.call("GetSendEmailStatus", params, SES_SECONDS)
     except SesFailure as failure:
         rule = rule_for(failure.code)
-        return Check("SES", good=False, detail=f"{failure.code}: {rule.why}; {rule.hint}")
-    return Check("SES", good=True, detail="answers, and takes the key")
+        return Check("SES", passed=False, detail=f"{failure.code}: {rule.why}; {rule.hint}")
+    return Check("SES", passed=True, detail="reachable, credentials accepted")

@@ -1,149 +1,107 @@
-"""The tables `[digests.NAME]` of mailer.toml: structure and values; the expressions are `render`'s."""
+"""`[digests.NAME]` of mailer.toml: keys and values; the Jinja2 expressions are checked by `digest.render`."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-import jmespath
-from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from mailer.email.request import EmailRequest
-from mailer.errors import ConfigurationError, InvalidRequest
+from mailer.email.field_errors import Rule, errors_at, whole_number
+from mailer.email.request import EmailRequest, Sender
+from mailer.email.strict_json import pointer_location
+from mailer.errors import InvalidRequest
 
-from .time_zones import is_time_zone
+from .mapping import Expression
+from .table import EmailFields, NamedTable
+from .time_zones import TimeZoneName
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_HOURS = range(24)
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from mailer.email.field_errors import Location
+
+SAMPLE_ADDRESS = "someone@mail.example"
 _RESERVED_FIELDS = frozenset(
     {"to", "cc", "bcc", "subject", "template", "simple", "idempotency_key", "send_at"}
 )
 
 
-@dataclass(frozen=True)
-class DigestConfig:
-    """One digest: what it says, to how many items, and when it goes out.
+def _check_reserved(email: dict[str, Any]) -> dict[str, Any]:
+    if reserved := sorted(_RESERVED_FIELDS & email.keys()):
+        raise errors_at(((name,), "is set by the digest itself") for name in reserved)
+    return email
+
+
+def _newest_first(order: Any) -> bool:
+    if order not in ("oldest", "newest"):
+        raise ValueError("must be `oldest` or `newest`: which come first")
+    return bool(order == "newest")
+
+
+_Template = Annotated[str, Rule("must be a Jinja2 expression")]
+_Hour = Annotated[int, whole_number(0, 23)]
+
+
+class DigestConfig(NamedTable):
+    """One digest: its content, how many items it shows, and when it is sent.
 
     `subject` and the values of `data` are Jinja2 expressions; `email` has further fields of its EmailRequest.
-    `hour` is the local hour of each recipient, None for every run; in `quiet_hours` (from, to) nothing goes
-    out. `keep` is how many items are kept for a recipient, for `ttl_days` days.
+    `hour` is the local hour of each recipient, None for every run; nothing is sent in `quiet_hours` (from,
+    to). `max_stored_items` are stored for a recipient, for `ttl_days` days: the newest with `newest_first`,
+    else the oldest.
     """
 
-    name: str
-    subject: str
-    template_id: int
-    data: dict[str, str] = field(default_factory=dict)
-    email: dict[str, Any] = field(default_factory=dict)
-    max_items: int = 20
-    order: str = "oldest"
-    group_by: str | None = None
-    hour: int | None = None
-    time_zone: str = "UTC"
-    quiet_hours: tuple[int, int] | None = None
-    keep: int = 200
-    ttl_days: int = 30
+    SECTION: ClassVar[str] = "digests"
+    UNKNOWN_KEY: ClassVar[str] = "unknown digest key"
+
+    subject: Annotated[str, Field(min_length=1), Rule("must be a Jinja2 expression")]
+    template_id: Annotated[int, Field(gt=0, lt=2**64), Rule("must be the number of a template")]
+    data: dict[str, _Template] = Field(default_factory=dict)
+    sender: Sender | None = Field(None, alias="from")
+    email: Annotated[EmailFields, AfterValidator(_check_reserved)] = Field(default_factory=dict)
+    max_items: Annotated[int, whole_number(1, 1000)] = 20
+    newest_first: Annotated[bool, BeforeValidator(_newest_first)] = Field(default=False, alias="order")
+    group_by: Annotated[Expression, Rule("must be a JMESPath expression over an item")] | None = None
+    hour: _Hour | None = None
+    time_zone: TimeZoneName = "UTC"
+    quiet_hours: (
+        Annotated[
+            tuple[_Hour, _Hour],
+            Field(strict=False),
+            Rule(
+                "must be two different hours from 0 to 23, such as [22, 7]",
+                lambda hours: hours[0] != hours[1],
+            ),
+        ]
+        | None
+    ) = None
+    max_stored_items: Annotated[int, whole_number(1, 10_000)] = Field(200, alias="keep")
+    ttl_days: Annotated[int, whole_number(1, 90)] = 30
     escape: bool = True
 
-    @property
-    def newest_first(self) -> bool:
-        """Whether the newest items come first, and are kept where not all can be."""
-        return self.order == "newest"
-
-    @classmethod
-    def check(cls, name: str, table: Any, defaults: dict[str, Any]) -> DigestConfig:
-        """Return the digest that a table describes; raises ConfigurationError, which names table and key."""
-        place = f"mailer.toml [digests.{name}]"
-        if not _NAME.fullmatch(name):
-            raise ConfigurationError(place, "must be named with 1 to 32 of a-z, 0-9, - and _")
-        if not isinstance(table, dict):
-            raise ConfigurationError(place, "must be a table")
-        fields = dict(table)
-        if "from" in fields:
-            fields["email"] = {**_email(place, fields.get("email", {})), "from": fields.pop("from")}
-        for key, value in fields.items():
-            if key not in _RULES:
-                raise ConfigurationError(f"{place} {key}", "is no key of a digest")
-            holds, rule = _RULES[key]
-            if not holds(value):
-                raise ConfigurationError(f"{place} {key}", rule)
-        for key in ("subject", "template_id"):
-            if key not in fields:
-                raise ConfigurationError(f"{place} {key}", "is missing")
-        fields["email"] = _email(place, fields.get("email", {}))
-        if "quiet_hours" in fields:
-            fields["quiet_hours"] = tuple(fields["quiet_hours"])
-        digest = cls(name=name, **fields)
-        digest.check_request(place, defaults)
-        return digest
-
-    def check_request(self, place: str, defaults: dict[str, Any]) -> None:
-        """Return if the digest's emails can be valid requests; raises ConfigurationError."""
+    @model_validator(mode="after")
+    def _check_request(self, info: ValidationInfo) -> Self:
+        """Require that the emails of the digest can be valid requests."""
         try:
-            self.request("someone@mail.example", "-", {}, defaults)
+            self.sample_request((info.context or {})["defaults"])
         except InvalidRequest as error:
-            first = error.errors[0]
-            key = first.pointer.strip("/").replace("/", ".")
-            raise ConfigurationError(f"{place} {key}", first.detail) from error
+            raise errors_at((self._location_of(one.pointer), one.detail) for one in error.errors) from error
+        return self
+
+    def _location_of(self, pointer: str) -> Location:
+        location = pointer_location(pointer)
+        return ("email", *location) if set(location[:1]) & self.email.keys() else location
+
+    def sample_request(self, defaults: dict[str, Any]) -> EmailRequest:
+        """Return the request for a made-up recipient, without content; raises InvalidRequest."""
+        return self.request(SAMPLE_ADDRESS, "-", {}, defaults)
 
     def request(
         self, recipient: str, subject: str, data: dict[str, str], defaults: dict[str, Any]
     ) -> EmailRequest:
-        """Return the email that tells `recipient` what was rendered; raises InvalidRequest."""
+        """Return the email to `recipient` with the rendered subject and data; raises InvalidRequest."""
         template = {"id": self.template_id, "data": data}
-        own = {"to": recipient, "subject": subject, "template": template}
         shared = {key: value for key, value in defaults.items() if key not in _RESERVED_FIELDS}
-        return EmailRequest.parse({**shared, **self.email, **own})
-
-
-def _email(place: str, table: Any) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{place} email", "must be a table of EmailRequest fields")
-    if own := sorted(_RESERVED_FIELDS & table.keys()):
-        raise ConfigurationError(f"{place} email.{own[0]}", "is set by the digest itself")
-    return table
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _whole(low: int, high: int) -> Any:
-    return lambda value: type(value) is int and low <= value <= high
-
-
-def _is_path(value: Any) -> bool:
-    try:
-        return _text(value) and bool(jmespath.compile(value))
-    except JMESPathError:
-        return False
-
-
-def _is_hours(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and [type(hour) for hour in value] == [int, int]
-        and all(hour in _HOURS for hour in value)
-        and value[0] != value[1]
-    )
-
-
-def _is_data(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(expression, str) for expression in value.values())
-
-
-_RULES: dict[str, tuple[Any, str]] = {
-    "subject": (_text, "must be a Jinja2 expression"),
-    "template_id": (_whole(1, 2**64 - 1), "must be the number of a template"),
-    "data": (_is_data, "must be a table of Jinja2 expressions, one for each template variable"),
-    "email": (lambda value: isinstance(value, dict), "must be a table of EmailRequest fields"),
-    "max_items": (_whole(1, 1000), "must be a whole number from 1 to 1000"),
-    "order": (lambda value: value in {"oldest", "newest"}, "must be `oldest` or `newest`: which come first"),
-    "group_by": (_is_path, "must be a JMESPath expression over an item"),
-    "hour": (_whole(0, 23), "must be a whole number from 0 to 23"),
-    "time_zone": (is_time_zone, "must be an IANA time zone, such as `Asia/Singapore`"),
-    "quiet_hours": (_is_hours, "must be two different hours from 0 to 23, such as [22, 7]"),
-    "keep": (_whole(1, 10_000), "must be a whole number from 1 to 10000"),
-    "ttl_days": (_whole(1, 90), "must be a whole number from 1 to 90"),
-    "escape": (lambda value: isinstance(value, bool), "must be true or false"),
-}
+        sender = {"from": self.sender} if self.sender else {}
+        own = {"to": recipient, "subject": subject, "template": template}
+        return EmailRequest.parse({**shared, **self.email, **sender, **own})

@@ -1,4 +1,4 @@
-"""`mailer.toml`: what a user edits, checked as a whole; an error names table, key and rule."""
+"""`mailer.toml`: user configuration, validated on load; an error names table, key and rule."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import sys
 from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from pydantic import AfterValidator, Field, StringConstraints
+
+from mailer.email.field_errors import Rule, errors_at
 from mailer.email.native import is_native
 from mailer.email.request import EmailRequest
+from mailer.email.strict_json import pointer_location
 from mailer.errors import ConfigurationError, InvalidRequest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .table import Table
 
+if TYPE_CHECKING:
     from .digests import DigestConfig
     from .queues import Queue
     from .webhooks import WebhookSource
@@ -38,7 +42,7 @@ class Config:
 
     @classmethod
     def load(cls, path: str | None) -> Config:
-        """Return what the file at `path` says, or an empty configuration; raises ConfigurationError."""
+        """Return the configuration in the file at `path`, empty for None; raises ConfigurationError."""
         if path is None:
             return cls()
         try:
@@ -47,68 +51,77 @@ class Config:
             raise ConfigurationError("MAILER_CONFIG", "names no file that can be read") from error
         except ValueError as error:
             raise ConfigurationError("mailer.toml", f"is not TOML: {error}") from error
-        return cls.check(document)
+        return cls.from_toml(document)
 
     @classmethod
-    def check(cls, document: dict[str, Any]) -> Config:
+    def from_toml(cls, document: dict[str, Any]) -> Config:
         """Return the configuration in a parsed mailer.toml; raises ConfigurationError."""
-        if unknown := sorted(set(document) - {"defaults", *_CHECKS}):
-            raise ConfigurationError(f"mailer.toml [{unknown[0]}]", "is no table that Mailer knows")
-        defaults = _defaults(document.get("defaults", {}))
+        tables = _Document.parse((), document)
         return cls(
-            defaults, **{name: _named(name, document[name], defaults) for name in _CHECKS if name in document}
+            tables.defaults,
+            _webhooks(tables.webhooks) if tables.webhooks else {},
+            _queues(tables.queues) if tables.queues else {},
+            _digests(tables.digests, tables.defaults) if tables.digests else {},
         )
 
 
-def _source(name: str, table: Any, _defaults: dict[str, Any]) -> WebhookSource:
-    from .webhooks import WebhookSource
-
-    return WebhookSource.check(name, table)
-
-
-def _queue(name: str, table: Any, _defaults: dict[str, Any]) -> Queue:
-    from .queues import Queue
-
-    return Queue.check(name, table)
-
-
-def _digest(name: str, table: Any, defaults: dict[str, Any]) -> DigestConfig:
-    from .digests import DigestConfig
-
-    return DigestConfig.check(name, table, defaults)
-
-
-_CHECKS: dict[str, Callable[[str, Any, dict[str, Any]], Any]] = {
-    "webhooks": _source,
-    "queues": _queue,
-    "digests": _digest,
-}
-
-
-def _named(kind: str, tables: Any, defaults: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(tables, dict):
-        raise ConfigurationError(f"mailer.toml [{kind}]", "must hold one table for each name")
-    return {name: _CHECKS[kind](name, table, defaults) for name, table in tables.items()}
-
-
-def _defaults(table: Any) -> dict[str, Any]:
-    place = "mailer.toml [defaults]"
-    if not isinstance(table, dict):
-        raise ConfigurationError(place, "must be a table of EmailRequest fields")
+def _check_defaults(table: dict[str, Any]) -> dict[str, Any]:
     if "idempotency_key" in table:
-        raise ConfigurationError(f"{place} idempotency_key", "names one email, so it can be no default")
+        raise errors_at([(("idempotency_key",), "must not be set in [defaults]")])
     if is_native(table):
-        raise ConfigurationError(place, "must use the fields of EmailRequest, not SendEmail's own names")
+        raise ValueError("must use the fields of EmailRequest, not SendEmail's own names")
     left_out = {"to"} if {"cc", "bcc"} & table.keys() else set()
     left_out |= {"template"} if "simple" in table else set()
     sample = {name: value for name, value in _SAMPLE.items() if name not in left_out}
     try:
         EmailRequest.parse({**sample, **table})
     except InvalidRequest as error:
-        first = error.errors[0]
-        key = first.pointer.strip("/").replace("/", ".")
-        raise ConfigurationError(f"{place} {key}", first.detail) from error
+        raise errors_at((pointer_location(one.pointer), one.detail) for one in error.errors) from error
     return table
+
+
+_Defaults = Annotated[
+    dict[str, Any], Rule("must be a table of EmailRequest fields"), AfterValidator(_check_defaults)
+]
+_SourceName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$"),
+    Rule("must be named with 1 to 64 letters, digits, dots, dashes and underscores"),
+]
+_DigestName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$"),
+    Rule("must be named with 1 to 32 of a-z, 0-9, - and _"),
+]
+
+
+class _Document(Table):
+    """All of mailer.toml; named tables are parsed later, by modules that are loaded only if there are any."""
+
+    UNKNOWN_KEY: ClassVar[str] = "unknown table"
+
+    defaults: _Defaults = Field(default_factory=dict)
+    webhooks: dict[_SourceName, Any] = Field(default_factory=dict)
+    queues: dict[str, Any] = Field(default_factory=dict)
+    digests: dict[_DigestName, Any] = Field(default_factory=dict)
+
+
+def _webhooks(tables: dict[str, Any]) -> dict[str, WebhookSource]:
+    from .webhooks import WebhookSource
+
+    return {name: WebhookSource.from_toml(name, table) for name, table in tables.items()}
+
+
+def _queues(tables: dict[str, Any]) -> dict[str, Queue]:
+    from .queues import Queue
+
+    return {name: Queue.from_toml(name, table) for name, table in tables.items()}
+
+
+def _digests(tables: dict[str, Any], defaults: dict[str, Any]) -> dict[str, DigestConfig]:
+    from .digests import DigestConfig
+
+    return {name: DigestConfig.from_toml(name, table, defaults=defaults) for name, table in tables.items()}
 
 
 def _json_values(value: Any) -> Any:

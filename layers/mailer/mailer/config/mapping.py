@@ -1,48 +1,40 @@
-"""JMESPath mappings of mailer.toml: how a foreign JSON payload becomes an `EmailRequest`."""
+"""JMESPath mappings of mailer.toml: mapping an external JSON payload to an `EmailRequest`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
+from pydantic import AfterValidator, Field, PlainValidator
 
+from mailer.email.field_errors import Location, errors_at
 from mailer.email.request import EmailRequest
-from mailer.email.strict_json import pointer_token
-from mailer.errors import ConfigurationError, FieldError, InvalidRequest
+from mailer.email.strict_json import pointer_location, pointer_token
+from mailer.errors import FieldError, InvalidRequest
 
-FIELDS = frozenset(field.alias or name for name, field in EmailRequest.model_fields.items())
+from .table import EmailFields, NamedTable
 
 
 @dataclass(frozen=True)
 class PayloadMapping:
-    """Constants, expressions and a condition, all checked; the first two have one shape."""
+    """Constants, compiled expressions and a condition; the first two have the shape of a request."""
 
     constants: dict[str, Any]
     expressions: dict[str, Any]
     when: ParsedResult | None = None
 
-    @classmethod
-    def check(cls, place: str, table: dict[str, Any]) -> PayloadMapping:
-        """Return the mapping in the keys `email`, `map` and `when` of a table; raises ConfigurationError.
-
-        `place` names the table in errors, such as `mailer.toml [webhooks.billing]`.
-        """
-        constants, expressions = (_table(place, key, table.get(key, {})) for key in ("email", "map"))
-        when = _compile(f"{place} when", table["when"]) if "when" in table else None
-        return cls(constants, _compile_all(f"{place} map", expressions), when)
-
     def matches(self, payload: Any) -> bool:
-        """Tell whether the payload meets the condition; raises InvalidRequest if it cannot be told."""
+        """Return whether the payload meets the condition; raises InvalidRequest if it cannot be evaluated."""
         return self.when is None or bool(_search(self.when, payload, ""))
 
     def request(self, payload: Any, defaults: dict[str, Any] | None = None) -> EmailRequest:
-        """Return the request that the payload becomes.
+        """Return the request for the payload; raises InvalidRequest.
 
-        Raises InvalidRequest, which names the field and, where one made it, the expression. Check nothing
-        is an error: an expression for what may be missing says so with `||`.
+        An error names the field and the expression, if its value is one's result. An expression that finds
+        nothing is an error; `||` gives a default for what may be missing.
         """
         fields = _merge(self.constants, _evaluate(self.expressions, payload, ""))
         try:
@@ -52,7 +44,7 @@ class PayloadMapping:
 
     def _explain(self, error: FieldError) -> FieldError:
         found: Any = self.expressions
-        for token in error.pointer.split("/")[1:]:
+        for token in pointer_location(error.pointer):
             if isinstance(found, dict) and token in found:
                 found = found[token]
         if isinstance(found, ParsedResult):
@@ -60,27 +52,38 @@ class PayloadMapping:
         return error
 
 
-def _table(place: str, key: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ConfigurationError(f"{place} {key}", "must be a table")
-    if unknown := sorted(set(value) - FIELDS):
-        raise ConfigurationError(f"{place} {key}.{unknown[0]}", "is no field of an email request")
-    return value
-
-
-def _compile_all(place: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _compile_all(f"{place}.{key}", item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_compile_all(place, item) for item in value]
-    return _compile(place, value)
-
-
-def _compile(place: str, expression: Any) -> ParsedResult:
+def _compile(expression: Any) -> ParsedResult:
     try:
         return jmespath.compile(expression)
     except (JMESPathError, TypeError, AttributeError) as error:
-        raise ConfigurationError(place, "must be a JMESPath expression") from error
+        raise ValueError("must be a JMESPath expression") from error
+
+
+def _compile_all(value: Any, location: Location = ()) -> Any:
+    if isinstance(value, dict):
+        return {key: _compile_all(item, (*location, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_compile_all(item, (*location, index)) for index, item in enumerate(value)]
+    try:
+        return _compile(value)
+    except ValueError as error:
+        raise errors_at([(location, str(error))]) from error
+
+
+Expression = Annotated[ParsedResult, PlainValidator(_compile)]
+
+
+class MappedTable(NamedTable):
+    """The keys that map a payload: `when` is a condition, `email` has constants, `map` has expressions."""
+
+    when: Expression | None = None
+    email: EmailFields = Field(default_factory=dict)
+    map: Annotated[EmailFields, AfterValidator(_compile_all)] = Field(default_factory=dict)
+
+    @property
+    def mapping(self) -> PayloadMapping:
+        """The mapping in the keys of this table."""
+        return PayloadMapping(self.email, self.map, self.when)
 
 
 def _evaluate(expressions: Any, payload: Any, pointer: str) -> Any:

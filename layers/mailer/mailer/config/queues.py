@@ -1,46 +1,32 @@
-"""`[queues.NAME]` of mailer.toml: which messages are no email request themselves, and what they become."""
+"""`[queues.NAME]` of mailer.toml: messages from elsewhere, and the email for each payload."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from mailer.errors import ConfigurationError
+from pydantic import Field
 
-from .mapping import PayloadMapping
+from mailer.email.field_errors import Rule
+
+from .mapping import MappedTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEYS = {"match", "when", "email", "map"}
-_ORIGINS = {"topic", "queue", "source"}
+_OriginKey = Literal["topic", "queue", "source"]
+_OriginValue = Annotated[str, Field(min_length=1)]
 
 
-@dataclass(frozen=True)
-class Queue:
-    """One table: the origin that its messages have, and their mapping."""
+class Queue(MappedTable):
+    """One table: the origin of its messages, and their mapping."""
 
-    match: dict[str, str]
-    mapping: PayloadMapping
+    SECTION: ClassVar[str] = "queues"
+    UNKNOWN_KEY: ClassVar[str] = "unknown queue key"
 
-    @classmethod
-    def check(cls, name: str, table: Any) -> Queue:
-        """Return the queue that a table describes; raises ConfigurationError."""
-        place = f"mailer.toml [queues.{name}]"
-        if not isinstance(table, dict):
-            raise ConfigurationError(place, "must be a table")
-        if unknown := sorted(set(table) - _KEYS):
-            raise ConfigurationError(f"{place} {unknown[0]}", f"must be one of {', '.join(sorted(_KEYS))}")
-        match = table.get("match")
-        if (
-            not isinstance(match, dict)
-            or not match
-            or not match.keys() <= _ORIGINS
-            or not all(isinstance(value, str) and value for value in match.values())
-        ):
-            raise ConfigurationError(f"{place} match", "must name a topic, a queue or a source")
-        return cls(match, PayloadMapping.check(place, table))
+    match: Annotated[
+        dict[_OriginKey, _OriginValue], Field(min_length=1), Rule("must name a topic, a queue or a source")
+    ]
 
     def matches(self, origin: Mapping[str, str]) -> bool:
-        """Tell whether messages from `origin` are this table's."""
+        """Return whether this table is for messages from `origin`."""
         return all(origin.get(key) == value for key, value in self.match.items())

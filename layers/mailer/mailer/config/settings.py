@@ -1,4 +1,4 @@
-"""The settings that the environment gives, checked once; every refusal names its variable."""
+"""Settings from environment variables, validated on load; an error names the variable."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 
 @dataclass(frozen=True)
 class Settings:
-    """What the `MAILER_…` variables say, where an empty one counts as not set; times are in seconds.
+    """The values of the `MAILER_…` variables, where an empty one counts as not set; times are in seconds.
 
     `api_keys` maps the SHA-256 of each key, in hex, to its name. `ses_scheme` is `http` for the emulator.
     """
@@ -91,7 +91,7 @@ def _store_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         known = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
-    except ValueError:  # brackets that hold no IPv6 address, a port that is no number
+    except ValueError:  # brackets around something other than an IPv6 address, a port that is not a number
         known = None
     if not known or parts.scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"}:
         raise ConfigurationError(
@@ -126,8 +126,8 @@ def _account(text: str) -> str:
 
 def _api_keys(text: str) -> dict[str, str]:
     keys = {}
-    for attempt in filter(None, (part.strip() for part in text.split(","))):
-        name, separator, digest = attempt.partition(":")
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, separator, digest = entry.partition(":")
         if not (name and separator and _HASH.fullmatch(digest.lower())):
             raise ConfigurationError(
                 "MAILER_API_KEYS", 'must be "name:sha256,…", each key as its SHA-256 in 64 hex digits'

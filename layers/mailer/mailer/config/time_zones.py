@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-
-def is_time_zone(name: Any) -> bool:
-    """Return whether `name` is an IANA time zone."""
-    return isinstance(name, str) and time_zone_named(name) is not None
+from mailer.email.field_errors import Rule
 
 
 @lru_cache(maxsize=1024)
@@ -19,3 +16,12 @@ def time_zone_named(name: str) -> ZoneInfo | None:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
+
+
+TimeZoneName = Annotated[
+    str,
+    Rule(
+        "must be an IANA time zone, such as `Asia/Singapore`",
+        lambda name: time_zone_named(name) is not None,
+    ),
+]

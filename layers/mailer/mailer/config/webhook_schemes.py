@@ -1,7 +1,7 @@
-"""How a webhook proves who sent it: one line of `SCHEMES` for each way.
+"""Webhook signature schemes, one line of `SCHEMES` for each.
 
-A verifier gets headers that anyone can have written: it says True or False and never raises. Every comparison
-takes the same time whatever it compares.
+A verifier gets headers from anyone: it returns True or False and never raises. Every comparison takes
+constant time.
 
 Sources: the Standard Webhooks specification 1.0; GitHub, "Validating webhook deliveries"; Stripe, "Verify
 webhook signatures manually".
@@ -23,11 +23,11 @@ Headers = Mapping[str, str]
 
 
 class Scheme(NamedTuple):
-    """One way of proof; header names are in lower case.
+    """One scheme; header names are in lower case.
 
-    `secret` reads a secret as it is configured and raises ValueError for what is none. `verifies` takes
-    headers, body, secrets and the time. `event` finds the webhook's own id. What is `signed` needs the very
-    bytes that were sent.
+    `secret` parses a configured secret and raises ValueError if it is malformed. `verifies` takes headers,
+    body, secrets and the time in Unix seconds. `event` finds the webhook's own id. A `signed` scheme needs
+    the exact bytes that were sent.
     """
 
     secret: Callable[[str], bytes]
@@ -40,7 +40,7 @@ def _standard_secret(text: str) -> bytes:
     encoded = text.removeprefix("whsec_")
     secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     if not secret:
-        raise ValueError("an empty secret proves nothing")
+        raise ValueError("the secret is empty")
     return secret
 
 

@@ -1,55 +1,46 @@
-"""The tables `[webhooks.…]` of mailer.toml: which webhooks are taken, and what email each becomes."""
+"""`[webhooks.NAME]` of mailer.toml: senders of webhooks, and the email for each payload."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from pydantic import Field, StringConstraints
+
+from mailer.email.field_errors import Rule
 from mailer.errors import ConfigurationError
 
-from .mapping import PayloadMapping
+from .mapping import MappedTable
 from .webhook_schemes import SCHEMES, Scheme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_KEYS = frozenset({"scheme", "secret_env", "when", "email", "map"})
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_VARIABLE = re.compile(r"MAILER_[A-Z0-9_]+")
 
+class WebhookSource(MappedTable):
+    """One sender of webhooks; its secrets stay in the environment, in the variable `secret_env`."""
 
-@dataclass(frozen=True)
-class WebhookSource:
-    """One sender of webhooks; its secrets stay in the environment."""
+    SECTION: ClassVar[str] = "webhooks"
+    UNKNOWN_KEY: ClassVar[str] = "unknown webhook key"
 
-    name: str
-    scheme: Scheme
-    secret_env: str
-    mapping: PayloadMapping
+    scheme_name: Annotated[str, Rule(f"must be one of: {', '.join(SCHEMES)}", SCHEMES.__contains__)] = Field(
+        alias="scheme"
+    )
+    secret_env: Annotated[
+        str, StringConstraints(pattern="^MAILER_[A-Z0-9_]+$"), Rule("must name a variable MAILER_…")
+    ]
 
-    @classmethod
-    def check(cls, name: str, table: Any) -> WebhookSource:
-        """Return the source in the table `[webhooks.NAME]`; raises ConfigurationError."""
-        place = f"mailer.toml [webhooks.{name}]"
-        if not (_NAME.fullmatch(name) and isinstance(table, dict)):
-            raise ConfigurationError(place, "must be a table, named with letters, digits, dots and dashes")
-        if unknown := sorted(set(table) - _KEYS):
-            raise ConfigurationError(f"{place} {unknown[0]}", f"is none of: {', '.join(sorted(_KEYS))}")
-        scheme, variable = str(table.get("scheme")), str(table.get("secret_env"))
-        if scheme not in SCHEMES:
-            raise ConfigurationError(f"{place} scheme", f"must be one of: {', '.join(SCHEMES)}")
-        if not _VARIABLE.fullmatch(variable):
-            raise ConfigurationError(f"{place} secret_env", "must name a variable MAILER_…")
-        return cls(name, SCHEMES[scheme], variable, PayloadMapping.check(place, table))
+    @property
+    def scheme(self) -> Scheme:
+        """The signature scheme of the sender."""
+        return SCHEMES[self.scheme_name]
 
     def verifies(self, headers: Mapping[str, str], body: bytes, *, verbatim: bool = True) -> bool:
-        """Return whether the sender holds a secret of this source; raises ConfigurationError if it has none.
+        """Return whether the sender has a secret of this source; raises ConfigurationError if none is set.
 
-        Header names are in lower case; `verbatim` says that `body` has the bytes that were sent.
+        Header names are in lower case; `verbatim` says that `body` has the exact bytes that were sent.
         """
         if self.scheme.signed and not verbatim:
             return False

@@ -1,1 +1,1 @@
-"""Digests: items gather for each recipient, and one email tells them all when their hour has come."""
+"""Digests: items are collected per recipient and sent as one email per window."""

@@ -1,4 +1,4 @@
-"""When a recipient's digest goes out: local hours, IANA time zones and their changes of the clock."""
+"""Windows of a digest: local hours, IANA time zones and their daylight saving time."""
 
 from __future__ import annotations
 
@@ -16,46 +16,45 @@ HOUR = timedelta(hours=1)
 
 
 class WindowCheck(NamedTuple):
-    """What a tick means to one recipient: the window to send in, or why there is none."""
+    """The recipient's open window at a scheduled time, or the reason there is none."""
 
     window: str | None
     why: str | None = None
 
 
 def parse_scheduled_time(scheduled_time: str) -> datetime:
-    """Return the time that a tick was meant for, in UTC, to the second; raises InvalidRequest."""
+    """Return the scheduled time of a job, RFC 3339, in UTC and to the second; raises InvalidRequest."""
     try:
-        moment = datetime.fromisoformat(scheduled_time.upper().replace("Z", "+00:00"))
-        instant = moment.astimezone(timezone.utc) if moment.tzinfo else None
+        local = datetime.fromisoformat(scheduled_time.upper().replace("Z", "+00:00"))
+        scheduled_at = local.astimezone(timezone.utc) if local.tzinfo else None
     except (ValueError, OverflowError):
-        instant = None
-    if instant is None:
+        scheduled_at = None
+    if scheduled_at is None:
         raise InvalidRequest.at(
-            "/scheduled_time", "must be the tick's own time in RFC 3339, such as 2026-05-01T09:00:00Z"
+            "/scheduled_time", "must be the scheduled time in RFC 3339, such as 2026-05-01T09:00:00Z"
         )
-    return instant.replace(microsecond=0)
+    return scheduled_at.replace(microsecond=0)
 
 
-def format_utc(moment: datetime) -> str:
-    """Return the one way in which a tick's time is written; later ones sort later."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def format_utc(time: datetime) -> str:
+    """Format a UTC timestamp (sortable)."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def window_at(digest: DigestConfig, time_zone: str | None, moment: datetime) -> WindowCheck:
-    """Return the window of the recipient in `time_zone` at a tick's time.
+def window_at(digest: DigestConfig, time_zone: str | None, scheduled_at: datetime) -> WindowCheck:
+    """Return the window of a recipient in `time_zone` at a scheduled time.
 
-    With an `hour`, the window is the local day, and its tick is the one in the hour that begins then: an hour
-    which the clock skips counts from where it goes on, one which it repeats counts the first time. Without,
-    every tick is a window.
+    With an `hour`, the window is the local day, open for the hour that begins at `hour` o'clock. DST gap: the
+    first instant after it; DST fold: the first occurrence. Without one, every scheduled time is a window.
     """
     zone = time_zone_named(time_zone or digest.time_zone) or ZoneInfo(digest.time_zone)
-    local = moment.astimezone(zone)
+    local = scheduled_at.astimezone(zone)
     if digest.quiet_hours and _within(local.hour, *digest.quiet_hours):
         return WindowCheck(None, "quiet_hours")
     if digest.hour is None:
-        return WindowCheck(format_utc(moment))
-    due = local.replace(hour=digest.hour, minute=0, second=0, fold=0).astimezone(timezone.utc)
-    if not due <= moment < due + HOUR:
+        return WindowCheck(format_utc(scheduled_at))
+    opens_at = local.replace(hour=digest.hour, minute=0, second=0, fold=0).astimezone(timezone.utc)
+    if not opens_at <= scheduled_at < opens_at + HOUR:
         return WindowCheck(None, "not_its_hour")
     return WindowCheck(local.date().isoformat())
 

@@ -1,4 +1,4 @@
-"""The plan of a digest: who would get what at a tick, who would not and why; nothing is changed."""
+"""The plan of a digest: who would get it at a scheduled time, who would not and why; read-only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mailer.email.addresses import domain_of
 from mailer.ledger.digests import DigestLedger
 
 from .clock import parse_scheduled_time, window_at
-from .run import configured
+from .run import digest_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,9 +23,9 @@ PAGE = 1000
 
 
 class Planned(NamedTuple):
-    """One line of a plan: `window` is None where nothing would be sent, and `why` says the reason.
+    """One line of a plan: `window` is None where nothing would be sent, and `why` is the reason.
 
-    `why` is otherwise `send`, or `finish` for what an earlier window has begun.
+    `why` is otherwise `send`, or `finish` for an earlier window that is not closed.
     """
 
     address: str
@@ -35,16 +35,16 @@ class Planned(NamedTuple):
 
 
 def plan(name: Any, scheduled_time: str, runtime: Runtime) -> Iterator[Planned]:
-    """Yield what a tick at `scheduled_time` would do, a page of recipients in memory at a time.
+    """Yield the result of a run at `scheduled_time` for each recipient, with one page of them in memory.
 
     Raises InvalidRequest and StoreUnavailable.
     """
-    digest, moment = configured(name, runtime), parse_scheduled_time(scheduled_time)
-    domain = domain_of(digest.request("someone@mail.example", "-", {}, runtime.config.defaults).sender)
+    digest, scheduled_at = digest_named(name, runtime), parse_scheduled_time(scheduled_time)
+    domain = domain_of(digest.sample_request(runtime.config.defaults).sender)
     digests, cursor = DigestLedger(runtime.ledger.store), ""
     while page := digests.page(digest.name, cursor, PAGE, domain):
-        for waiting in page:
-            yield _planned(digest, waiting, moment)
+        for recipient in page:
+            yield _planned(digest, recipient, scheduled_at)
         cursor = page[-1].key
 
 
@@ -53,14 +53,14 @@ def count(name: Any, scheduled_time: str, runtime: Runtime) -> dict[str, Any]:
     return dict(Counter(planned.why for planned in plan(name, scheduled_time, runtime)))
 
 
-def _planned(digest: DigestConfig, waiting: PendingRecipient, moment: datetime) -> Planned:
-    window, why = window_at(digest, waiting.time_zone, moment)
-    if waiting.suppressed:
+def _planned(digest: DigestConfig, recipient: PendingRecipient, scheduled_at: datetime) -> Planned:
+    window, why = window_at(digest, recipient.time_zone, scheduled_at)
+    if recipient.suppressed:
         window, why = None, "suppressed"
-    elif waiting.window:
-        window, why = waiting.window, "finish"
-    elif not waiting.items:
+    elif recipient.window:
+        window, why = recipient.window, "finish"
+    elif not recipient.items:
         window, why = None, "nothing"
-    elif window and waiting.last_window and waiting.last_window >= window:
+    elif window and recipient.last_window and recipient.last_window >= window:
         window, why = None, "already_sent"
-    return Planned(waiting.address, waiting.items, window, why or "send")
+    return Planned(recipient.address, recipient.items, window, why or "send")

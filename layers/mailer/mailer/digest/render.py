@@ -1,4 +1,4 @@
-"""The words of a digest: sandboxed Jinja2 over the items, since SES's templates have no loops."""
+"""Digest rendering: sandboxed Jinja2 over the items, since SES's templates have no loops."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import jmespath
 from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jmespath.exceptions import JMESPathError
 
+from mailer.config.digests import SAMPLE_ADDRESS
+from mailer.config.table import setting_at
 from mailer.email.limits import MAX_SUBJECT_CHARACTERS
 from mailer.errors import ConfigurationError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mailer.config.digests import DigestConfig
 
 NAMES = frozenset({"items", "groups", "total", "more", "recipient"})
-# What an expression over foreign data can fail with, beside Jinja2's own errors.
+# Exceptions of expressions over data from outside, beside Jinja2's own.
 _FAILURES = (
     TemplateError,
     TypeError,
@@ -31,7 +32,7 @@ _FAILURES = (
 
 
 class RenderFailed(Exception):
-    """An expression does not fit: `key` is its key in mailer.toml, `why` names no data."""
+    """An expression failed: `key` is its key in mailer.toml, `why` has no data of the items."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"{key}: {why}")
@@ -41,16 +42,16 @@ class RenderFailed(Exception):
 
 @dataclass(frozen=True)
 class RenderedDigest:
-    """What a digest says to one recipient."""
+    """Rendered subject and template data."""
 
     subject: str
     data: dict[str, str]
 
 
 def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -> RenderedDigest:
-    """Return the digest's words for its items, of which `total` were gathered; raises RenderFailed.
+    """Return the rendered digest of `items`, of which there were `total` in all; raises RenderFailed.
 
-    The subject is one line, cut to SES's limit; the values of the data are escaped for HTML by `escape`.
+    The subject is one line, cut to SES's limit; `escape` escapes the values of items in the data for HTML.
     """
     names = {
         "items": items,
@@ -67,48 +68,47 @@ def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -
     return RenderedDigest(subject[:MAX_SUBJECT_CHARACTERS], data)
 
 
-def check(digest: DigestConfig) -> None:
-    """Return if every expression can be compiled and knows its names; raises ConfigurationError."""
+def check_expressions(digest: DigestConfig) -> None:
+    """Return if every expression compiles, knows its names and can be rendered; raises ConfigurationError."""
     expressions = {"subject": digest.subject, **{f"data.{key}": text for key, text in digest.data.items()}}
     environment = _environment(escape=False)
     for key, expression in expressions.items():
-        place = f"mailer.toml [digests.{digest.name}] {key}"
+        setting = setting_at(digest.SECTION, digest.name, key)
         try:
             unknown = sorted(meta.find_undeclared_variables(environment.parse(expression)) - NAMES)
             _compile(expression, escape=False)
         except TemplateError as error:
-            raise ConfigurationError(place, f"is no Jinja2 expression: {error}") from error
+            raise ConfigurationError(setting, f"must be a Jinja2 expression: {error}") from error
         if unknown:
-            raise ConfigurationError(place, f"knows no {unknown[0]}, only {', '.join(sorted(NAMES))}")
-        _try(place, expression)
+            known = ", ".join(sorted(NAMES))
+            raise ConfigurationError(setting, f"unknown name {unknown[0]}, must be one of: {known}")
+        _render_sample(setting, expression)
 
 
-def _try(place: str, expression: str) -> None:
-    """Render with one item that has every field, empty, so that what can never work is found early."""
+def _render_sample(setting: str, expression: str) -> None:
+    """Render with one item that has every field, empty, to find what fails whatever the items are."""
     anything = ChainableUndefined()
-    groups = [{"name": anything, "items": [anything]}]
     names = {
         "items": [anything],
-        "groups": groups,
+        "groups": [{"name": anything, "items": [anything]}],
         "total": 1,
         "more": 0,
-        "recipient": "someone@mail.example",
+        "recipient": SAMPLE_ADDRESS,
     }
     try:
         _compile(expression, escape=False).render(names)
     except _FAILURES as error:
-        raise ConfigurationError(place, f"cannot be rendered: {error}") from error
+        raise ConfigurationError(setting, f"cannot be rendered: {error}") from error
 
 
 def _groups(digest: DigestConfig, items: list[Any]) -> list[dict[str, Any]]:
-    """Return the items by what `group_by` finds in each, in the order in which the groups appear."""
+    """Return the items by the value of `group_by` in each, in the order in which the groups appear."""
     if digest.group_by is None:
         return []
-    path = jmespath.compile(digest.group_by)
     groups: dict[str, dict[str, Any]] = {}
     for item in items:
         try:
-            found = path.search(item)
+            found = digest.group_by.search(item)
         except JMESPathError as error:
             raise RenderFailed("group_by", "does not fit an item") from error
         groups.setdefault(repr(found), {"name": found, "items": []})["items"].append(item)

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
 from mailer.errors import FieldError, InvalidRequest
 
 from . import limits
 from .addresses import check_address, check_header_name, check_header_text, check_sender
+from .field_errors import errors_at, field_errors
 from .identity import ID_CHARACTERS, smtp_message_id_for
 from .native import from_native, is_native, native_location, to_native
 from .strict_json import canonical, check_object, decode_base64, pointer_token, read_object
@@ -23,7 +23,7 @@ from .strict_json import canonical, check_object, decode_base64, pointer_token, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Location = tuple[Any, ...]
+    from .field_errors import Location
 
 _KEY_FIELDS = frozenset({"idempotency_key", "SmtpMessageId"})
 
@@ -36,22 +36,6 @@ _RESERVED_HEADERS = {
     "from": "from", "to": "to", "cc": "cc", "bcc": "bcc", "subject": "subject", "reply-to": "reply_to",
     "message-id": "idempotency_key",
 }  # fmt: skip
-_MESSAGES = {
-    "missing": "is required",
-    "extra_forbidden": "is no field of an email request",
-    "value_error": "{error}",
-    "string_type": "must be a string",
-    "string_too_short": "must not be empty",
-    "string_too_long": "has at most {max_length} characters",
-    "tuple_type": "must be a list",
-    "too_long": "has at most {max_length} items",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "int_type": "must be a whole number",
-    "greater_than": "must be greater than {gt}",
-    "less_than": "must be less than {lt}",
-    "literal_error": "must be {expected}",
-}
 
 
 def _text(check: Callable[[str], str]) -> BeforeValidator:
@@ -216,7 +200,7 @@ class EmailRequest(_Part):
         except ValidationError as error:
             errors += (
                 FieldError(_pointer(native_location(location) if native else location, document), detail)
-                for location, detail in _broken_rules(error)
+                for location, detail in field_errors(error)
             )
         if errors:
             raise InvalidRequest(errors)
@@ -254,7 +238,7 @@ class EmailRequest(_Part):
     @model_validator(mode="after")
     def _together(self) -> EmailRequest:
         if conflicts := list(self._conflicts()) or list(self._oversize()):
-            raise PydanticCustomError("conflicts", "fields conflict", {"conflicts": conflicts})
+            raise errors_at(conflicts)
         return self
 
     def _conflicts(self) -> Iterator[tuple[Location, str]]:
@@ -290,15 +274,6 @@ def _header_conflicts(headers: dict[str, str]) -> Iterator[tuple[Location, str]]
             check_header_name(name)
         except ValueError as error:
             yield ("headers", name), str(error)
-
-
-def _broken_rules(error: ValidationError) -> Iterator[tuple[Location, str]]:
-    for detail in error.errors(include_url=False, include_input=False):
-        context = detail.get("ctx", {})
-        if "conflicts" in context:
-            yield from context["conflicts"]
-        else:
-            yield detail["loc"], _MESSAGES.get(detail["type"], "is wrong").format(**context)
 
 
 def _pointer(location: Location, document: Any) -> str:

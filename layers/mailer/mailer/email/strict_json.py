@@ -52,6 +52,11 @@ def pointer_token(key: object) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
+def pointer_location(pointer: str) -> tuple[str, ...]:
+    """Return the keys and indexes, as text, in an RFC 6901 pointer."""
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
+
+
 def canonical(document: Any) -> bytes:
     """Return the one byte string that stands for `document`, whatever the order of its keys."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 
-from mailer.digest.items import take_items
+from mailer.digest.items import add_items
 from mailer.email.strict_json import read_json
 from mailer.errors import FieldError, InvalidRequest
 
@@ -28,12 +28,12 @@ def post_items(call: Call) -> Response[str]:
     if not items:
         raise InvalidRequest.at("", "must have at least one item")
     try:
-        taken = take_items(name, items, call.runtime)
+        added = add_items(name, items, call.runtime)
     except InvalidRequest as error:
         if items is document:
             raise
         raise InvalidRequest(
             FieldError(one.pointer.removeprefix("/0"), one.detail) for one in error.errors
         ) from None
-    answer = {"digest": name, "accepted": taken.accepted, "duplicates": taken.duplicates}
+    answer = {"digest": name, "accepted": added.accepted, "duplicates": added.duplicates}
     return Response(202, "application/json", json.dumps(answer))

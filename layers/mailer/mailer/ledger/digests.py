@@ -1,4 +1,4 @@
-"""What gathers for digests: items per recipient, the window that they were frozen into, unfinished runs."""
+"""Digest storage: items per recipient, frozen windows, unfinished runs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
     from .store import Store
 
 SEEN_MAX = 5000  # item ids remembered for each recipient
-MAX_RUN_AGE_SECONDS = (
-    86_400  # seconds after which an unfinished run is given up; its items wait for the next one
-)
+MAX_RUN_AGE_SECONDS = 86_400  # an older unfinished run is dropped; the next run sends its items
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to tell one recipient; `content` is the item's JSON text."""
+    """One item for one recipient; `content` is its JSON text."""
 
     recipient: str
     item_id: str
@@ -36,10 +34,10 @@ class Item:
 
 @dataclass(frozen=True)
 class PendingRecipient:
-    """A recipient with something to say to: `key` stands for the address in the ledger.
+    """A recipient with pending items; `key` is the address hash.
 
-    `window` is one that was frozen and is not over yet, `last_window` the last that is. The address is ""
-    where everything has faded.
+    `window` is the frozen window, until it is closed; `last_window` is the last closed one. The address is ""
+    where all keys have expired.
     """
 
     key: str
@@ -53,12 +51,15 @@ class PendingRecipient:
 
 @dataclass(frozen=True)
 class FrozenBatch:
-    """The items of one recipient and window: as many as are shown, and how many there are in all."""
+    """The items of one recipient and window: `items` are those to show, `total` counts all of them.
+
+    `attempts` counts the runs that have frozen or resumed the window.
+    """
 
     window: str
     address: str
     total: int
-    tries: int
+    attempts: int
     items: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -72,24 +73,26 @@ class DigestLedger:
         self._close = store.script("digest_close", in_full_store=True)
 
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
-        """Keep the items for the next digest; False stands for one whose item_id was there already."""
+        """Store items for the next digest; return for each whether its item_id is new."""
         with self._store.translate_errors():
             pipeline = self._store.client.pipeline(transaction=False)
             for item in items:
                 self._add_one(digest, item, pipeline)
-            return [bool(new) for new in pipeline.execute()]
+            return [bool(is_new) for is_new in pipeline.execute()]
 
-    def page(self, digest: str, after: str, most: int, sender_domain: str = "") -> list[PendingRecipient]:
-        """Return up to `most` recipients whose key comes after `after`, in the order of their keys.
+    def page(self, digest: str, after: str, limit: int, sender_domain: str = "") -> list[PendingRecipient]:
+        """Return up to `limit` recipients whose key is greater than `after`, in the order of their keys.
 
         `suppressed` is looked up for mail from `sender_domain`.
         """
         client, key = self._store.client, self._store.key
         low = f"({after}" if after else "-"
         with self._store.translate_errors():
-            found = client.zrange(self._key(digest, "recipients"), low, "+", bylex=True, offset=0, num=most)
+            recipients = client.zrange(
+                self._key(digest, "recipients"), low, "+", bylex=True, offset=0, num=limit
+            )
             pipeline = client.pipeline(transaction=False)
-            for one in found:
+            for one in recipients:
                 pipeline.hmget(
                     self._key(digest, "recipient", one), "address", "time_zone", "window", "last_window"
                 )
@@ -98,31 +101,33 @@ class DigestLedger:
                 pipeline.exists(key("suppressed", one), key("unsubscribed", one, sender_domain))
             replies = iter(pipeline.execute())
         return [
-            PendingRecipient(one, address or "", zone, fresh + frozen, window, last, bool(stopped))
-            for one, ((address, zone, window, last), fresh, frozen, stopped) in zip(
-                found, zip(*[replies] * 4, strict=True), strict=True
+            PendingRecipient(one, address or "", zone, items + frozen, window, last, bool(suppressed))
+            for one, ((address, zone, window, last), items, frozen, suppressed) in zip(
+                recipients, zip(*[replies] * 4, strict=True), strict=True
             )
         ]
 
     def freeze(
-        self, digest: DigestConfig, recipient: str, window: str | None, tick: str
+        self, digest: DigestConfig, recipient: str, window: str | None, scheduled_at: str
     ) -> FrozenBatch | str:
         """Return the items of a recipient's digest, or why there is none: `nothing`, `already_sent`.
 
-        They are those of an earlier window that is not over yet, else all that is there now, which nothing
-        joins any more. `tick` names the run: how many have tried a window is counted.
+        They are those of an earlier window that is not closed, else all pending items; later items wait for
+        the next window. `scheduled_at` identifies the run: each run counts as one attempt.
         """
-        ask = {
+        params = {
             "recipient": recipient,
-            "tick": tick,
+            "scheduled_at": scheduled_at,
             "ttl": digest.ttl_days * DAY,
-            "shown": digest.max_items,
-            "newest": digest.newest_first,
+            "max_items": digest.max_items,
+            "newest_first": digest.newest_first,
         }
         if window:
-            ask["window"] = window
+            params["window"] = window
         with self._store.translate_errors():
-            reply = json.loads(self._freeze(keys=self._keys(digest.name, recipient), args=[json.dumps(ask)]))
+            reply = json.loads(
+                self._freeze(keys=self._keys(digest.name, recipient), args=[json.dumps(params)])
+            )
         verdict = reply.pop("verdict")
         if verdict != "frozen":
             return str(verdict)
@@ -130,63 +135,64 @@ class DigestLedger:
         return FrozenBatch(**reply, items=items[::-1] if digest.newest_first else items)
 
     def frozen_items(self, digest: str, recipient: str) -> list[Any]:
-        """Return every item of the window that is not over yet."""
+        """Return every item of the frozen window."""
         with self._store.translate_errors():
             entries = self._store.client.lrange(self._key(digest, "frozen", recipient), 0, -1)
-        return [json.loads(attempt.partition(" ")[2]) for attempt in entries]
+        return [json.loads(entry.partition(" ")[2]) for entry in entries]
 
     def close(self, digest: str, recipient: str, window: str) -> bool:
-        """Drop the items of a window: its email was accepted, or is a dead letter. False: it was over."""
+        """Drop the items of a window once its email is accepted or dead-lettered; False if it was closed."""
         with self._store.translate_errors():
             return bool(self._close(keys=self._keys(digest, recipient), args=[window, recipient, RETENTION]))
 
-    def begin_run(self, digest: str, tick: str, at: float) -> list[tuple[str, str]]:
-        """Enter a run and return all that are not finished, oldest first: each tick with its cursor.
+    def begin_run(self, digest: str, scheduled_at: str, timestamp: float) -> list[tuple[str, str]]:
+        """Add a run and return the unfinished ones, oldest first: the scheduled time and the cursor of each.
 
-        `at` is the tick's time in Unix seconds; what is more than a day older is given up.
+        `timestamp` is the scheduled time in Unix seconds; runs that are more than a day older are dropped.
         """
         runs, cursors = self._key(digest, "runs"), self._key(digest, "cursors")
         with self._store.translate_errors():
             client = self._store.client
-            client.zadd(runs, {tick: at}, nx=True)
-            if old := client.zrange(runs, "-inf", f"({at - MAX_RUN_AGE_SECONDS}", byscore=True):
+            client.zadd(runs, {scheduled_at: timestamp}, nx=True)
+            if old := client.zrange(runs, "-inf", f"({timestamp - MAX_RUN_AGE_SECONDS}", byscore=True):
                 client.zrem(runs, *old)
                 client.hdel(cursors, *old)
-            ticks = client.zrange(runs, "-inf", at, byscore=True)
-            return list(zip(ticks, (cursor or "" for cursor in client.hmget(cursors, ticks)), strict=True))
+            unfinished = client.zrange(runs, "-inf", timestamp, byscore=True)
+            saved = client.hmget(cursors, unfinished)
+            return list(zip(unfinished, (cursor or "" for cursor in saved), strict=True))
 
-    def reach(self, digest: str, tick: str, cursor: str) -> None:
-        """Note that a run is done with every recipient up to `cursor`."""
+    def save_cursor(self, digest: str, scheduled_at: str, cursor: str) -> None:
+        """Store that a run has processed every recipient up to `cursor`."""
         with self._store.translate_errors():
-            self._store.client.hset(self._key(digest, "cursors"), tick, cursor)
+            self._store.client.hset(self._key(digest, "cursors"), scheduled_at, cursor)
 
-    def finish_run(self, digest: str, tick: str) -> None:
-        """Note that a run is done with every recipient."""
+    def finish_run(self, digest: str, scheduled_at: str) -> None:
+        """Remove a run that has processed every recipient."""
         with self._store.translate_errors():
-            self._store.client.zrem(self._key(digest, "runs"), tick)
-            self._store.client.hdel(self._key(digest, "cursors"), tick)
+            self._store.client.zrem(self._key(digest, "runs"), scheduled_at)
+            self._store.client.hdel(self._key(digest, "cursors"), scheduled_at)
 
     def _add_one(self, digest: DigestConfig, item: Item, pipeline: Any) -> None:
         recipient = address_hash(item.recipient)
-        given = {
+        params = {
             "item_id": item.item_id,
             "item": item.content,
             "address": item.recipient,
             "recipient": recipient,
-            "keep": digest.keep,
-            "newest": digest.newest_first,
+            "max_stored_items": digest.max_stored_items,
+            "newest_first": digest.newest_first,
             "ttl": digest.ttl_days * DAY,
             "retention": RETENTION,
             "seen_max": SEEN_MAX,
         }
         if item.time_zone:
-            given["time_zone"] = item.time_zone
+            params["time_zone"] = item.time_zone
         names = ("items", "seen", "recipient")
         keys = [
             self._key(digest.name, "recipients"),
             *(self._key(digest.name, name, recipient) for name in names),
         ]
-        self._add(keys=keys, args=[json.dumps(given)], client=pipeline)
+        self._add(keys=keys, args=[json.dumps(params)], client=pipeline)
 
     def _keys(self, digest: str, recipient: str) -> list[str]:
         names = ("items", "frozen", "recipient")

@@ -208,15 +208,15 @@ def _gather(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any
 
     An item without an `item_id` goes by its message's own identity.
     """
-    from mailer.digest.items import take_items
+    from mailer.digest.items import add_items
 
     try:
-        taken = take_items(None, [{"item_id": item.key, **item.fields}], batch.runtime)
+        added = add_items(None, [{"item_id": item.key, **item.fields}], batch.runtime)
     except InvalidRequest as error:
         raise InvalidRequest(
             FieldError(one.pointer.removeprefix("/0"), one.detail) for one in error.errors
         ) from None
-    return Disposition.ACCEPTED, {"state": "gathered", "duplicate": bool(taken.duplicates)}
+    return Disposition.ACCEPTED, {"state": "gathered", "duplicate": bool(added.duplicates)}
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
