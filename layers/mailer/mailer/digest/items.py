@@ -60,7 +60,7 @@ def _errors(digest: str | None, item: Any, index: int, runtime: Runtime) -> Iter
     try:
         check_object(item)
     except InvalidRequest as error:
-        yield from (FieldError(place + one.pointer, one.detail) for one in error.errors)
+        yield from error.under(place).errors
         return
     for name in sorted(item.keys() - _FIELDS):
         yield FieldError(f"{place}/{name}", "is no field of an item")
