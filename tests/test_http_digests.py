@@ -1,4 +1,4 @@
-"""`POST /digests/{digest}/items`: items come in over HTTP and go out with the digest's run."""
+"""`POST /digests/{digest}/items`: items are added over HTTP and sent with the digest's run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def config(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("MAILER_CONFIG", str(path))
 
 
-def test_items_are_taken_once_and_sent_with_the_run(runtime: Runtime, ses: Emulator) -> None:
+def test_items_are_added_once_and_sent_with_the_run(runtime: Runtime, ses: Emulator) -> None:
     status, _, answer = call("POST", "/digests/daily/items", ITEM)
     assert (status, answer) == (202, {"digest": "daily", "accepted": 1, "duplicates": 0})
     more = [ITEM, {**ITEM, "item_id": "c-2", "digest": "daily"}]
@@ -56,7 +56,7 @@ def test_items_are_taken_once_and_sent_with_the_run(runtime: Runtime, ses: Emula
         ([ITEM] * 101, ""),
     ],
 )
-def test_bad_items_are_refused_and_none_is_kept(
+def test_bad_items_are_refused_and_none_is_stored(
     runtime: Runtime, ses: Emulator, document: Any, pointer: str
 ) -> None:
     status, _, problem = call("POST", "/digests/daily/items", document)
