@@ -1,4 +1,4 @@
-"""HTTP requests as each platform brings them, and what the handler answers."""
+"""HTTP requests in the event shape of each platform, and the handler's response."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def alb(method: str, path: str, headers: dict[str, str], text: str | None) -> di
 
 
 def clb(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
-    """Return CLB's event: it parses JSON, and gives all else as base64."""
+    """Return CLB's event: it parses JSON and encodes everything else as base64."""
     headers = {**headers, "X-Method": method, "X-Uri": path, "X-Client-Proto": "http"}
     try:
         payload, encoded = json.loads(text or '""'), "false"
@@ -96,7 +96,7 @@ def call(
     shape: Shape = api_gateway_v2,
     seconds: float = 30.0,
 ) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """Return status, headers and JSON body of the handler's answer."""
+    """Return the status, headers and JSON body of the handler's response."""
     text = document if isinstance(document, str) or document is None else json.dumps(document)
     event = shape(method, path, AUTHORIZED | (headers or {}), text)
     context = scf_context(seconds) if shape in OF_SCF else LambdaContext(seconds)

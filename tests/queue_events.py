@@ -1,4 +1,4 @@
-"""Events of every message source around given bodies: objects, or text or bytes as they are."""
+"""Events of every message source with given bodies: objects as JSON, text and bytes as they are."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sns(body: Any) -> dict[str, Any]:
 
 
 def sns_in_sqs(body: Any, message: str = "95df01b4") -> dict[str, Any]:
-    """The same notification, as SQS holds it unless its delivery is raw."""
+    """The same notification as SQS delivers it unless raw delivery is on."""
     topic = "arn:aws:sns:ap-southeast-1:123456789012:orders"
     envelope = {"Type": "Notification", "MessageId": message, "TopicArn": topic, "Message": text(body)}
     return sqs(envelope)

@@ -1,6 +1,6 @@
-"""A worker process of the queue function: reads one event a line, answers one line each.
+"""A worker process of the queue function: reads one event a line, writes one response a line.
 
-python queue_worker.py [POINT COUNT]: with a point, it dies there at the COUNT-th time that it gets there.
+python queue_worker.py [POINT COUNT]: with a point, it crashes there at the COUNT-th time.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ OWNERS = {"admit": "ledger", "call": "ses", "settle": "ledger", "dead_letter": "
 POINTS = tuple(f"{when}_{step}" for step in OWNERS for when in ("before", "after"))
 
 
-def die_at(point: str, time: int) -> None:
-    """Let this process die the `time`-th time that it is before or after a step of the road."""
+def crash_at(point: str, time: int) -> None:
+    """Kill this process the `time`-th time that it is before or after a step of delivery."""
     when, _, step = point.partition("_")
     owner = getattr(Runtime.current(), OWNERS[step])
     original, times = getattr(owner, step), count(1)
 
-    def dying(*args: Any, **options: Any) -> Any:
+    def crashing(*args: Any, **options: Any) -> Any:
         here = next(times) == time
         if here and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -35,12 +35,12 @@ def die_at(point: str, time: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(owner, step, dying)
+    setattr(owner, step, crashing)
 
 
 def main(point: str = "", time: str = "1") -> None:
     if point:
-        die_at(point, int(time))
+        crash_at(point, int(time))
     for line in sys.stdin:
         sys.stderr.write(json.dumps(handle(json.loads(line), LambdaContext())) + "\n")
         sys.stderr.flush()

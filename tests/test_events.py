@@ -1,4 +1,4 @@
-"""The sample events: real shapes, recognised by their function, and each kind brings any body to SES."""
+"""The sample events: real shapes, recognised by their function; each kind delivers any body to SES."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def run(event: SampleEvent, payload: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def demo_key(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the key of the sample events in."""
+    """Configure the API key of the sample events."""
     digest = hashlib.sha256(API_KEY.encode()).hexdigest()
     monkeypatch.setenv("MAILER_API_KEYS", f"demo:{digest}")
 
@@ -162,7 +162,7 @@ def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize("name", TRIGGERS)
 @pytest.mark.parametrize("example", API_PAGE)
-def test_every_kind_of_event_brings_the_requests_of_the_api_page_to_ses(
+def test_every_kind_of_event_delivers_the_requests_of_the_api_page_to_ses(
     runtime: Runtime, ses: Emulator, name: str, example: str
 ) -> None:
     event, document = sample_event(name), API_PAGE[example]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_post_sends_and_get_tells(runtime: Runtime, ses: Emulator, shape: Any) -> None:
+def test_post_sends_and_get_returns_the_record(runtime: Runtime, ses: Emulator, shape: Any) -> None:
     status, headers, answer = call("POST", "/emails", body(), shape=shape)
     assert status == 200
     assert set(answer) == {"id", "state", "message_id", "request_id", "replayed"}
@@ -63,8 +63,8 @@ def test_email_in_flight_is_409_with_retry_after(runtime: Runtime) -> None:
     from mailer.email.request import EmailRequest
     from mailer.ledger import Attempt
 
-    identity = id_for(runtime.settings.account, "order-1")
-    runtime.ledger.admit(Attempt(identity, EmailRequest.parse(body()), "test"))
+    email_id = id_for(runtime.settings.account, "order-1")
+    runtime.ledger.admit(Attempt(email_id, EmailRequest.parse(body()), "test"))
     status, headers, problem = call("POST", "/emails", body(), headers={"Idempotency-Key": "order-1"})
     assert status == 409
     assert int(headers["Retry-After"]) > 0
@@ -80,7 +80,7 @@ def test_header_and_body_with_different_keys_are_refused(runtime: Runtime, ses: 
     assert ses.calls() == []
 
 
-def test_lost_answer_is_202_unknown_and_stays_so(runtime: Runtime, ses: Emulator) -> None:
+def test_lost_response_is_202_unknown_and_stays_so(runtime: Runtime, ses: Emulator) -> None:
     request = body(to="answer-lost@fault.example")
     for replayed in (False, True):
         status, _, answer = call("POST", "/emails", request, headers={"Idempotency-Key": "order-1"})
@@ -152,7 +152,7 @@ def test_missing_or_wrong_key_is_401_and_says_no_more(
     assert ses.calls() == []
 
 
-def test_nobody_gets_in_where_no_key_is_configured(
+def test_all_requests_are_rejected_without_configured_keys(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAILER_API_KEYS", "")
@@ -203,13 +203,13 @@ def test_wrong_setting_is_503_that_names_it(
 
 
 @pytest.mark.parametrize("event", [None, [], "text", {}, {"Records": []}, {"requestContext": {"http": 1}}])
-def test_unknown_event_gets_an_answer(environment: dict[str, str], event: Any) -> None:
+def test_unknown_event_gets_a_response(environment: dict[str, str], event: Any) -> None:
     answer = app.handle(event, LambdaContext())
     assert answer["statusCode"] == 400
     assert json.loads(answer["body"])["code"] == "UnknownEvent"
 
 
-def test_defect_is_500_without_a_trace(
+def test_unexpected_error_is_500_without_a_trace(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def broken() -> None:

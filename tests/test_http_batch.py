@@ -31,7 +31,7 @@ def to_many(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_email_is_answered_in_order_and_a_bad_one_blocks_none(
+def test_every_email_has_a_result_in_order_and_a_bad_one_blocks_none(
     runtime: Runtime, ses: Emulator, shape: Shape
 ) -> None:
     deep: Any = "x"
@@ -58,7 +58,7 @@ def test_every_email_is_answered_in_order_and_a_bad_one_blocks_none(
     assert [ses.acceptances(results[index]["id"]) for index in (0, 5, 6)] == [1, 1, 1]
 
 
-def test_whole_call_can_be_repeated_under_its_key(runtime: Runtime, ses: Emulator) -> None:
+def test_whole_request_can_be_retried_under_its_key(runtime: Runtime, ses: Emulator) -> None:
     emails = [*to_many(3), body(to="EmailAddrInBlacklist+once@fault.example")]
     _, first = batch(emails, key='"import-7"')
     _, again = batch(emails, key="import-7")
@@ -69,14 +69,14 @@ def test_whole_call_can_be_repeated_under_its_key(runtime: Runtime, ses: Emulato
     assert len(ses.inbox()) == 3
 
 
-def test_repeated_call_sends_no_other_email_in_place_of_a_sent_one(runtime: Runtime, ses: Emulator) -> None:
+def test_retried_request_sends_no_other_email_in_place_of_a_sent_one(runtime: Runtime, ses: Emulator) -> None:
     batch(to_many(2), key="import-7")
     _, again = batch(to_many(2)[1:], key="import-7")
     assert again["results"][0]["error"]["code"] == "IdempotencyKeyReused"
     assert len(ses.inbox()) == 2
 
 
-def test_key_of_an_email_goes_before_that_of_the_call(runtime: Runtime, ses: Emulator) -> None:
+def test_key_of_an_email_takes_precedence_over_that_of_the_request(runtime: Runtime, ses: Emulator) -> None:
     call("POST", "/emails", body(), headers={"Idempotency-Key": "order-1"})
     _, answer = batch([body(idempotency_key="order-1")], key="import-7")
     assert answer["results"][0]["replayed"]
@@ -92,10 +92,10 @@ def test_emails_under_one_key_are_one_email(runtime: Runtime, ses: Emulator) -> 
     assert len(ses.inbox()) == 1
 
 
-def test_emails_of_a_batch_go_out_at_the_same_time(
+def test_emails_of_a_batch_are_sent_concurrently(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each email's call waits for the others: one after the other, they would never meet."""
+    """Each call waits for the others, so calls that are made one after another would time out."""
     meeting = threading.Barrier(5, timeout=20)
     sent = runtime.ses.send
 
@@ -109,7 +109,7 @@ def test_emails_of_a_batch_go_out_at_the_same_time(
     assert [result["status"] for result in answer["results"]] == [200] * 5
 
 
-def test_batch_without_time_left_sends_nothing_and_says_when_to_come_again(
+def test_batch_without_time_left_sends_nothing_and_says_when_to_retry(
     runtime: Runtime, ses: Emulator
 ) -> None:
     _, answer = batch(to_many(2), seconds=1.0)
@@ -130,12 +130,12 @@ def test_batch_without_time_left_sends_nothing_and_says_when_to_come_again(
         ("{", ""),
     ],
 )
-def test_what_is_no_batch_is_422(runtime: Runtime, document: Any, pointer: str) -> None:
+def test_body_that_is_not_a_batch_is_422(runtime: Runtime, document: Any, pointer: str) -> None:
     status, _, problem = call("POST", "/emails/batch", document)
     assert (status, problem["errors"][0]["pointer"]) == (422, pointer)
 
 
-def test_hundred_emails_go_out_within_the_pace(runtime: Runtime, ses: Emulator) -> None:
+def test_hundred_emails_are_sent_within_the_rate(runtime: Runtime, ses: Emulator) -> None:
     _, answer = batch(to_many(100))
     assert [result["status"] for result in answer["results"]] == [200] * 100
     assert len(ses.inbox()) == 100
@@ -149,7 +149,7 @@ def test_batch_needs_the_store(runtime: Runtime, monkeypatch: pytest.MonkeyPatch
     assert ses.calls() == []
 
 
-def test_store_that_goes_away_amid_a_batch_is_told_for_each_email(
+def test_store_that_goes_down_amid_a_batch_is_reported_for_each_email(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def gone(*_arguments: Any, **_options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the HTTP function refuses before it looks at an email, and who may ask from a browser."""
+"""What the HTTP function rejects before it reads an email, and cross-origin requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_another_method_is_405_with_what_is_allowed(
 
 
 @pytest.mark.parametrize("path", ["/emails/a/b", "/emails/%2F\u00e9\u2028", "/", "", "/emails/"])
-def test_path_that_no_route_takes_is_404(runtime: Runtime, path: str) -> None:
+def test_path_that_no_route_matches_is_404(runtime: Runtime, path: str) -> None:
     assert call("GET", path)[0] == 404
 
 
@@ -57,7 +57,7 @@ def test_body_that_is_not_declared_json_is_415(runtime: Runtime, ses: Emulator, 
 @pytest.mark.parametrize(
     "kind", ["application/json; charset=utf-8", "Application/JSON", "application/cloudevents+json"]
 )
-def test_every_kind_of_json_is_taken(runtime: Runtime, kind: str) -> None:
+def test_every_kind_of_json_is_accepted(runtime: Runtime, kind: str) -> None:
     assert call("POST", "/emails", body(), headers={"Content-Type": kind})[0] == 200
 
 
@@ -80,7 +80,7 @@ def test_deep_json_is_422(runtime: Runtime, depth: int) -> None:
     assert "nested" in problem["errors"][0]["detail"]
 
 
-def test_key_is_asked_for_before_the_body_is_looked_at(runtime: Runtime) -> None:
+def test_key_is_checked_before_the_body(runtime: Runtime) -> None:
     status, _, _ = call("POST", "/emails", "{", headers={"Authorization": "", "Content-Type": "text/plain"})
     assert status == 401
 
@@ -94,7 +94,7 @@ def test_log_of_a_caller_without_a_key_does_not_name_the_one_before(
     assert "caller" not in json.loads(log.getvalue().splitlines()[-1])
 
 
-def test_balancer_with_multi_value_headers_is_answered_in_kind(runtime: Runtime) -> None:
+def test_multi_value_headers_of_a_balancer_are_used_in_the_response_too(runtime: Runtime) -> None:
     event = alb("GET", "/health", {}, None)
     del event["headers"]
     event["multiValueHeaders"] = {"accept": ["text/html", "*/*"]}
@@ -113,7 +113,7 @@ def test_api_gateway_headers_may_come_as_lists_alone(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("missing", ["X-Method", "X-Uri"])
-def test_clb_that_hides_method_or_path_is_told_so(environment: dict[str, str], missing: str) -> None:
+def test_clb_without_method_or_path_is_400(environment: dict[str, str], missing: str) -> None:
     event = clb("GET", "/health", {}, None)
     del event["headers"][missing]
     answer = app.handle(event, LambdaContext())
@@ -121,12 +121,12 @@ def test_clb_that_hides_method_or_path_is_told_so(environment: dict[str, str], m
     assert "X-Method" in json.loads(answer["body"])["detail"]
 
 
-def test_event_that_lies_about_base64_is_422(environment: dict[str, str]) -> None:
+def test_event_whose_body_is_not_the_base64_it_claims_is_422(environment: dict[str, str]) -> None:
     event = {**api_gateway_v2("POST", "/emails", {}, "*"), "isBase64Encoded": True}
     assert app.handle(event, LambdaContext())["statusCode"] == 422
 
 
-def test_defect_in_reading_an_event_is_500_without_a_trace(
+def test_unexpected_error_in_reading_an_event_is_500_without_a_trace(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     def broken(_event: Any) -> Any:
@@ -150,7 +150,9 @@ def test_cors_is_off_by_default(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("origins", ["https://other.example, https://shop.example", "*"])
-def test_configured_origin_may_ask(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+def test_configured_origin_is_allowed(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, origins: str
+) -> None:
     monkeypatch.setenv("MAILER_CORS_ORIGINS", origins)
     status, headers, _ = preflight(PAGE)
     assert (status, headers["Access-Control-Allow-Origin"]) == (204, PAGE)
@@ -160,7 +162,7 @@ def test_configured_origin_may_ask(runtime: Runtime, monkeypatch: pytest.MonkeyP
     assert (status, headers["Access-Control-Allow-Origin"], headers["Vary"]) == (401, PAGE, "Origin")
 
 
-def test_other_origin_may_not_ask(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_origin_is_not_allowed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILER_CORS_ORIGINS", PAGE)
     status, headers, _ = preflight("https://evil.example")
     assert (status, headers["Vary"]) == (405, "Origin")
@@ -180,10 +182,10 @@ def test_wrong_origins_are_named(
 
 
 @pytest.mark.parametrize("token", ["with/slash", "with space", "a" * 129])
-def test_callback_token_that_is_no_part_of_a_path_is_refused(token: str) -> None:
+def test_callback_token_that_does_not_fit_a_path_is_refused(token: str) -> None:
     with pytest.raises(ConfigurationError, match="MAILER_CALLBACK_TOKEN"):
         Settings.from_environment({"MAILER_STORE_URL": "redis://h", "MAILER_CALLBACK_TOKEN": token})
 
 
-def test_every_line_of_the_route_table_has_its_function() -> None:
+def test_every_route_has_its_handler() -> None:
     assert all(callable(route.load()) for route in ROUTES)

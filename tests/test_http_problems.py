@@ -19,9 +19,10 @@ from mailer.errors import (
     UnknownEvent,
 )
 from mailer.http_api.auth import key_name
-from mailer.http_api.emails import idempotency_key, record_json
+from mailer.http_api.emails import idempotency_key
 from mailer.http_api.problems import TITLES, error_problem, outcome_problem, problem
 from mailer.ledger.record import Record, State
+from mailer.ledger.record_json import record_json
 from mailer.ses.credentials import NoCredentials
 from mailer.ses.error_table import Action
 
@@ -36,9 +37,6 @@ def read(response: Any) -> tuple[dict[str, Any], dict[str, str]]:
     assert document["title"] == TITLES[response.status_code]
     assert response.headers["Content-Type"] == response.content_type
     return document, {name: text for name, text in response.headers.items() if name != "Content-Type"}
-
-
-# Problems
 
 
 @pytest.mark.parametrize(
@@ -111,7 +109,7 @@ def test_only_what_may_succeed_later_asks_to_be_tried_again(
     assert "errors" not in document
 
 
-def test_an_outcome_says_code_action_and_place() -> None:
+def test_an_outcome_has_code_action_and_pointer() -> None:
     outcome = Outcome(
         Disposition.REFUSED, ID, State.REFUSED, code="FailedOperation.EmailAddrInBlacklist",
         action=Action.SUPPRESS, request_id="r-1", detail="blocked", pointer="/to/0",
@@ -124,10 +122,7 @@ def test_an_outcome_says_code_action_and_place() -> None:
     }  # fmt: skip
 
 
-# Errors and outcomes
-
-
-def test_every_error_tells_what_a_caller_needs() -> None:
+def test_every_error_has_the_attributes_that_a_caller_needs() -> None:
     failure = SesFailure("InternalError", "r-1")
     assert (failure.code, failure.request_id, failure.retryable, failure.retry_after) == (
         "InternalError",
@@ -139,6 +134,17 @@ def test_every_error_tells_what_a_caller_needs() -> None:
     for kind in (ConfigurationError, InvalidRequest, StoreUnavailable, SesFailure):
         assert issubclass(kind, MailerError)
         assert kind is SesFailure or kind.code == kind.__name__
+
+
+def test_an_invalid_request_can_be_moved_to_another_document_and_to_json() -> None:
+    error = UnknownEvent([FieldError("/0", "must be an object"), FieldError("/0/to", "is required")])
+    moved = error.under("/data")
+    assert isinstance(moved, UnknownEvent)
+    assert moved.to_json() == [
+        {"pointer": "/data/0", "detail": "must be an object"},
+        {"pointer": "/data/0/to", "detail": "is required"},
+    ]
+    assert str(moved.relative_to("/data/0")) == "must be an object; /to: is required"
 
 
 @pytest.mark.parametrize("state", State)
@@ -163,9 +169,6 @@ def test_the_reason_in_a_dead_letter_is_json() -> None:
     assert Outcome(Disposition.REFUSED, ID, State.EXPIRED).reason()["action"] is None
 
 
-# Keys of callers
-
-
 KEYS = {hashlib.sha256(key.encode()).hexdigest(): name for key, name in {"one": "shop", "two": "crm"}.items()}
 
 
@@ -186,20 +189,17 @@ KEYS = {hashlib.sha256(key.encode()).hexdigest(): name for key, name in {"one": 
         (f"Bearer {next(iter(KEYS))}", None),
     ],
 )
-def test_a_bearer_key_opens_as_its_name(header: str | None, name: str | None) -> None:
+def test_a_bearer_key_has_its_name(header: str | None, name: str | None) -> None:
     assert key_name(header, KEYS) == name
 
 
 @given(st.text() | st.text().map("Bearer {}".format) | st.none())
-def test_without_configured_keys_nobody_gets_in(header: str | None) -> None:
+def test_without_configured_keys_every_header_is_unknown(header: str | None) -> None:
     assert key_name(header, {}) is None
 
 
-def test_a_key_of_half_a_surrogate_pair_opens_nothing() -> None:
+def test_a_key_with_a_lone_surrogate_is_unknown() -> None:
     assert key_name("Bearer \ud800", KEYS) is None
-
-
-# The header Idempotency-Key
 
 
 @pytest.mark.parametrize(
@@ -255,10 +255,7 @@ def test_a_key_is_the_same_plain_and_quoted(key: str) -> None:
         assert idempotency_key(key) == key
 
 
-# What the ledger tells of an email
-
-
-def test_a_record_is_described_without_what_was_sent_to_whom() -> None:
+def test_the_json_of_a_record_has_no_content_and_no_address() -> None:
     record = Record(
         "abc", State.DEFERRED, ID, attempts=2, code="FailedOperation.TemporaryBlocked", ses_message_id="m",
         request_id="r", created_at=1_777_777_777_001, updated_at=1_777_777_778_000, due_at=0,

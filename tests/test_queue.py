@@ -56,7 +56,7 @@ def test_group_stops_at_the_first_failure_and_others_go_on(runtime: Runtime, ses
     assert [mail.to for mail in ses.inbox()] == [["free@customer.example"]]
 
 
-def test_halted_email_waits_in_the_ledger(runtime: Runtime, ses: Emulator) -> None:
+def test_halted_email_is_deferred_in_the_ledger(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
     assert failures(handle(sqs(body()), LambdaContext())) == []
     record = runtime.ledger.get(id_for(runtime.settings.account, "sqs:message-0"))
@@ -64,7 +64,7 @@ def test_halted_email_waits_in_the_ledger(runtime: Runtime, ses: Emulator) -> No
     assert record.state is State.DEFERRED
 
 
-def test_lost_answer_is_done_for_the_queue(runtime: Runtime, ses: Emulator) -> None:
+def test_lost_response_is_acknowledged(runtime: Runtime, ses: Emulator) -> None:
     event = sqs(body(to="answer-lost@fault.example"))
     assert failures(handle(event, LambdaContext(6))) == []
     assert failures(handle(event, LambdaContext(6))) == []
@@ -119,7 +119,7 @@ def test_bad_record_of_ckafka_becomes_a_dead_letter_and_blocks_nothing(
     assert len(ses.inbox()) == 1
 
 
-def test_ckafka_email_that_must_wait_is_kept(runtime: Runtime, ses: Emulator) -> None:
+def test_ckafka_email_that_is_halted_is_deferred(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
     assert handle(ckafka(body()), scf_context()) == {"records": 1}
     record = runtime.ledger.get(id_for(runtime.settings.account, "ckafka:emails:1:0"))
@@ -146,7 +146,7 @@ def test_partition_is_read_in_either_spelling(runtime: Runtime, ses: Emulator) -
 
 @pytest.mark.parametrize("context", [LambdaContext(), scf_context(), None])
 @pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:s3"}]}, None, {"Records": [1]}])
-def test_unknown_event_is_kept_as_a_dead_letter(runtime: Runtime, event: Any, context: Any) -> None:
+def test_unknown_event_becomes_a_dead_letter(runtime: Runtime, event: Any, context: Any) -> None:
     answer = handle(event, context)
     assert answer["code"] == "UnknownEvent"
     [letter] = runtime.ledger.dead_letters()

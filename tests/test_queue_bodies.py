@@ -1,4 +1,4 @@
-"""What a message may hold: an email in either form, a CloudEvent around it, an item, or a foreign payload."""
+"""Message bodies: an email request in either form, a CloudEvent around it, an item, a mapped payload."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def reason(runtime: Runtime) -> Any:
 
 @pytest.fixture
 def configured(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Write mailer.toml with tables that take the messages of one origin."""
+    """Write mailer.toml with tables that match the messages of one origin."""
 
     def write(match: str) -> None:
         path = tmp_path / "mailer.toml"
@@ -107,7 +107,7 @@ def test_every_form_of_body_becomes_the_same_email(
     assert json.loads(mail.raw["Template"]["TemplateData"]) == {"code": "1234"}
 
 
-def test_cloud_event_is_one_email_however_it_comes(runtime: Runtime, ses: Emulator) -> None:
+def test_cloud_event_is_one_email_through_every_source(runtime: Runtime, ses: Emulator) -> None:
     event = cloud_event(body())
     handle(sqs(event), LambdaContext())
     handle(sqs(event, first=7), LambdaContext())  # redriven
@@ -138,7 +138,9 @@ def test_bad_cloud_event_is_refused_with_pointers_into_it(
 
 
 @pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
-def test_item_of_a_digest_is_told_from_an_email(runtime: Runtime, ses: Emulator, around: Any) -> None:
+def test_item_of_a_digest_is_distinguished_from_an_email(
+    runtime: Runtime, ses: Emulator, around: Any
+) -> None:
     item = {"digest": "daily", "recipient": "a@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
     handle(ckafka(around(item)), scf_context())
     (error,) = reason(runtime)["errors"]
@@ -161,7 +163,7 @@ def test_foreign_payload_is_mapped_by_where_it_comes_from(configured: Any, ses: 
     configured(match)
     for event in ORIGINS[match]:
         handle(event, LambdaContext())
-    (mail,) = ses.inbox()  # one order, whatever brought it
+    (mail,) = ses.inbox()  # one order, through every source
     assert (mail.subject, mail.to) == ("Thank you", ["ann@customer.example"])
     assert json.loads(mail.raw["Template"]["TemplateData"]) == {
         "message": "your order is paid.",
@@ -181,7 +183,7 @@ def test_other_origins_are_not_mapped(configured: Any, ses: Emulator) -> None:
     assert len(ses.inbox()) == 1
 
 
-def test_first_table_that_wants_the_payload_maps_it_and_the_rest_is_left_out(
+def test_first_table_that_matches_the_payload_maps_it_and_others_are_ignored(
     configured: Any, ses: Emulator
 ) -> None:
     configured('{ queue = "emails" }')
@@ -224,7 +226,7 @@ ITEM = {"digest": "daily", "recipient": "ann@customer.example", "item": {"title"
 
 
 @pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
-def test_item_of_a_digest_is_gathered_once_and_goes_out_with_its_run(
+def test_item_of_a_digest_is_queued_once_and_sent_with_its_run(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: Any
 ) -> None:
     path = tmp_path / "mailer.toml"
@@ -237,8 +239,8 @@ def test_item_of_a_digest_is_gathered_once_and_goes_out_with_its_run(
     unnamed = {name: value for name, value in ITEM.items() if name != "item_id"}
     for _ in range(2):
         assert handle(ckafka(around(ITEM), around(unnamed)), scf_context()) == {"records": 2}
-    tick = {"job": "digest", "digest": "daily", "scheduled_time": "2026-05-01T09:00:00Z"}
-    run_schedule(tick, scf_context())
+    job = {"job": "digest", "digest": "daily", "scheduled_time": "2026-05-01T09:00:00Z"}
+    run_schedule(job, scf_context())
     (mail,) = ses.inbox()
     assert mail.subject == "2 updates"
     assert mail.to == ["ann@customer.example"]

@@ -1,4 +1,4 @@
-"""Every source of messages: recognised, read whatever its spelling, answered in its own way."""
+"""Every message source: matching, reading in each spelling, and its own response."""
 
 from __future__ import annotations
 
@@ -89,17 +89,17 @@ def test_a_batch_is_sent_once_over_five_deliveries(runtime: Runtime, ses: Emulat
     ],
     ids=["not UTF-8", "not JSON", "too deep", "no object", "wrong field", "half a pair", "too large"],
 )
-def test_poison_is_kept_with_its_reason_and_the_others_are_sent(
+def test_poison_is_dead_lettered_with_its_reason_and_the_others_are_sent(
     runtime: Runtime, ses: Emulator, source: str, bad: Any, rule: str, log: io.StringIO
 ) -> None:
     if isinstance(bad, bytes) and source in {"sqs", "ckafka", "cmq", "tdmq"}:
-        bad = bad.decode(errors="surrogateescape")  # text is all that these platforms can hold
+        bad = bad.decode(errors="surrogateescape")  # these platforms deliver text only
         rule = "is not JSON"
     event = BATCHES[source](body(subject="one"), bad, body(subject="two"))
     for _ in range(2):
         answer = handle(event, context(source))
     assert sorted(subjects(ses)) == ["one", "two"]
-    if source == "sqs":  # it has dead letters of its own
+    if source == "sqs":  # it has a dead-letter queue of its own
         assert failures(answer) == ["message-1"]
         assert letters(runtime) == []
         assert "InvalidRequest" in log.getvalue()
@@ -107,9 +107,9 @@ def test_poison_is_kept_with_its_reason_and_the_others_are_sent(
     assert answer in ({"records": 3}, {"batchItemFailures": []})
     (letter,) = letters(runtime)
     assert rule in json.dumps(letter["reason"])
-    whole = bad.encode(errors="surrogatepass") if isinstance(bad, str) else bad
+    raw = bad.encode(errors="surrogatepass") if isinstance(bad, str) else bad
     kept = letter["body"]
-    assert (base64.b64decode(kept) if "encoding" in letter["reason"] else kept.encode()) == whole
+    assert (base64.b64decode(kept) if "encoding" in letter["reason"] else kept.encode()) == raw
 
 
 @every_source
@@ -134,7 +134,7 @@ def test_key_in_the_body_is_one_email_over_all_sources(runtime: Runtime, ses: Em
 
 
 @whole_batch
-def test_store_that_is_down_raises_where_no_answer_can_say_so(
+def test_store_that_is_down_raises_where_there_is_no_partial_response(
     environment: dict[str, str], ses: Emulator, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
@@ -156,7 +156,7 @@ def test_wrong_setting_fails_closed_for_every_source(
     assert ses.calls() == []
 
 
-def test_kafka_answer_names_where_each_partition_goes_on(
+def test_kafka_response_has_the_offset_to_continue_from_in_each_partition(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ses.add_fault("FailedOperation.ServiceNotAvailable", times=None, recipient="b*@customer.example")
@@ -183,7 +183,7 @@ def test_kafka_partition_rewound_is_not_sent_again(runtime: Runtime, ses: Emulat
     assert subjects(ses) == [str(number) for number in range(6)]
 
 
-def test_clusters_with_one_topic_name_are_told_apart(runtime: Runtime, ses: Emulator) -> None:
+def test_clusters_with_one_topic_name_are_distinguished(runtime: Runtime, ses: Emulator) -> None:
     one, two = kafka({"emails-0": [body(subject="one")]}), kafka({"emails-0": [body(subject="two")]})
     two["eventSourceArn"] += "-other"
     handle(one, LambdaContext())
@@ -193,10 +193,10 @@ def test_clusters_with_one_topic_name_are_told_apart(runtime: Runtime, ses: Emul
 
 def test_notification_is_one_email_directly_and_inside_sqs(runtime: Runtime, ses: Emulator) -> None:
     direct = sns(body())
-    identity = direct["Records"][0]["Sns"]["MessageId"]
+    message_id = direct["Records"][0]["Sns"]["MessageId"]
     for _ in range(2):
         assert handle(direct, LambdaContext()) == {"records": 1}
-    assert failures(handle(sns_in_sqs(body(), identity), LambdaContext())) == []
+    assert failures(handle(sns_in_sqs(body(), message_id), LambdaContext())) == []
     assert len(ses.calls()) == 1
 
 
@@ -252,7 +252,7 @@ def test_queue_of_activemq_is_read_in_either_spelling(
     assert len(ses.inbox()) == 1
 
 
-def test_number_and_its_text_are_one_identity(runtime: Runtime, ses: Emulator) -> None:
+def test_number_and_its_text_are_one_key(runtime: Runtime, ses: Emulator) -> None:
     event = ckafka(body())
     handle(event, scf_context())
     record = event["Records"][0]["Ckafka"]
@@ -283,7 +283,7 @@ def test_tdmq_message_without_an_id_is_named_by_its_event(runtime: Runtime, ses:
     assert len(ses.calls()) == 1
 
 
-def test_event_bus_brings_any_cloud_event(runtime: Runtime, ses: Emulator) -> None:
+def test_any_cloud_event_of_an_event_bus_is_read(runtime: Runtime, ses: Emulator) -> None:
     for _ in range(2):
         assert handle(cloud_event(body()), scf_context()) == {"records": 1}
     assert handle({"EventList": [cloud_event(body(), id="A-2"), 1]}, scf_context()) == {"records": 2}
@@ -293,8 +293,8 @@ def test_event_bus_brings_any_cloud_event(runtime: Runtime, ses: Emulator) -> No
 
 
 @pytest.mark.parametrize("ctx", [LambdaContext(), scf_context()], ids=["lambda", "scf"])
-def test_direct_invocation_answers_the_receipt(runtime: Runtime, ses: Emulator, ctx: Any) -> None:
-    first, again = handle(body(), ctx), handle(body(), ctx)  # an asynchronous one comes under the same id
+def test_direct_invocation_returns_the_receipt(runtime: Runtime, ses: Emulator, ctx: Any) -> None:
+    first, again = handle(body(), ctx), handle(body(), ctx)  # a retry has the same request id
     (mail,) = ses.inbox()
     assert first == {
         "id": again["id"],
@@ -311,7 +311,9 @@ def test_native_body_is_a_direct_invocation_too(runtime: Runtime, ses: Emulator)
     assert handle(native, scf_context())["state"] == "accepted"
 
 
-def test_direct_invocation_that_is_refused_says_why_and_is_kept(runtime: Runtime, ses: Emulator) -> None:
+def test_direct_invocation_that_is_refused_returns_the_reason_and_is_dead_lettered(
+    runtime: Runtime, ses: Emulator
+) -> None:
     answer = handle(body(to="nobody"), LambdaContext())
     assert answer["code"] == "InvalidRequest"
     assert answer["errors"][0]["pointer"] == "/to"
@@ -319,7 +321,7 @@ def test_direct_invocation_that_is_refused_says_why_and_is_kept(runtime: Runtime
     assert json.loads(letter["body"])["to"] == "nobody"
 
 
-def test_direct_invocation_raises_only_where_nothing_keeps_it(
+def test_direct_invocation_raises_only_if_it_cannot_be_deferred(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert handle(body(idempotency_key="late"), LambdaContext(0.1))["state"] == "deferred"
@@ -330,13 +332,15 @@ def test_direct_invocation_raises_only_where_nothing_keeps_it(
 
 
 @pytest.mark.parametrize("source", ["cmq", "tdmq"])
-def test_pushed_messages_that_cannot_go_now_are_kept(runtime: Runtime, ses: Emulator, source: str) -> None:
+def test_pushed_messages_that_cannot_be_sent_now_are_deferred(
+    runtime: Runtime, ses: Emulator, source: str
+) -> None:
     assert handle(BATCHES[source](body(), body(subject="Two")), scf_context(0.1)) == {"records": 2}
     assert len(runtime.ledger.store.client.zrange(runtime.ledger.store.key("due"), 0, -1)) == 2
 
 
 @every_source
-def test_defect_met_by_one_message_holds_up_no_other(
+def test_bug_met_by_one_message_does_not_fail_the_others(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, log: io.StringIO, source: str
 ) -> None:
     original = runtime.ledger.admit
@@ -356,17 +360,17 @@ def test_defect_met_by_one_message_holds_up_no_other(
         assert letters(runtime)[0]["reason"] == {"code": "InternalError"}
 
 
-def test_what_has_no_source_is_kept_whole(runtime: Runtime, ses: Emulator) -> None:
+def test_event_of_no_source_is_dead_lettered_whole(runtime: Runtime, ses: Emulator) -> None:
     event = {"detail-type": "Order", "detail": {"id": 1}}
     assert handle(event, LambdaContext())["code"] == "UnknownEvent"
     (letter,) = letters(runtime)
     assert json.loads(letter["body"]) == event
 
 
-def test_every_source_has_a_fate_for_every_outcome() -> None:
+def test_every_source_has_an_ack_for_every_outcome() -> None:
     for source in SOURCES:
-        assert all(isinstance(ack, Ack) for ack in source.acks.values())
-        assert source.keep is not DeferPolicy.NEVER
+        assert all(isinstance(ack, Ack) for ack in source.ack_policy.values())
+        assert source.defer is not DeferPolicy.NEVER
 
 
 JSON = st.recursive(
@@ -404,7 +408,7 @@ def malformed(draw: st.DrawFn) -> Any:
 
 @pytest.fixture
 def swift(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, ses: Emulator) -> Runtime:
-    """A runtime whose SES refuses all at once: what is malformed matters here, not what is sent."""
+    """A runtime whose SES refuses everything without delay: malformed events matter here, not emails."""
     monkeypatch.setattr(runtime.ledger, "_rate", math.inf)
     ses.add_fault("FailedOperation.WrongContentJson", times=None)
     return runtime

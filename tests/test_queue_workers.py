@@ -1,4 +1,4 @@
-"""Real worker processes on one queue: their pace together, their deaths, and batches that come twice."""
+"""Real worker processes on one queue: their rate together, their crashes, and redelivered batches."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Worker:
         )
 
     def answer(self, event: Json) -> Json | None:
-        """Return what the process answers, or None where it dies instead."""
+        """Return the response of the process, or None if it crashes instead."""
         assert self.process.stdin
         assert self.process.stderr
         print(json.dumps(event), file=self.process.stdin, flush=True)
@@ -52,7 +52,7 @@ class Worker:
         return json.loads(line) if line else None
 
     def drain(self, batches: list[Json]) -> None:
-        """Answer all batches, each until nothing of it comes back, as a queue would deliver them."""
+        """Handle all batches, each until nothing of it is redelivered, as a queue would deliver them."""
         for batch in batches:
             left = batch["Records"]
             while left:
@@ -75,11 +75,11 @@ def emails(count: int) -> list[Json]:
 
 
 @pytest.mark.once
-def test_eight_workers_share_the_pace_and_lose_nothing(runtime: Runtime, ses: Emulator) -> None:
+def test_eight_workers_share_the_rate_and_lose_nothing(runtime: Runtime, ses: Emulator) -> None:
     messages = emails(400)
     batches = [sqs(*messages[first : first + 10], first=first) for first in range(0, 400, 10)]
     workers = [Worker() for _ in range(8)]
-    threads = [Thread(target=worker.drain, args=(batches[place::8],)) for place, worker in enumerate(workers)]
+    threads = [Thread(target=worker.drain, args=(batches[index::8],)) for index, worker in enumerate(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -105,10 +105,10 @@ def test_two_consumers_of_one_batch_send_each_email_once(runtime: Runtime, ses: 
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
+def test_batch_of_a_killed_worker_is_sent_once_when_it_is_redelivered(
     runtime: Runtime, ses: Emulator, point: str
 ) -> None:
-    """The worker dies at the second email of a partition of four, the third of which is poison."""
+    """The worker crashes at the second email of a partition of four, the third of which is poison."""
     bodies = [*emails(2), "{not json", body(to="last@customer.example")]
     batch = kafka({"emails-0": bodies})
     worker = Worker(point, "1" if point.endswith("dead_letter") else "2")
@@ -117,9 +117,9 @@ def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
 
     killed = record(runtime, batch, 1)
     if killed and killed.state is State.SENDING:
-        # As far as anyone can know it is under way, and what is behind it in the partition waits for it.
+        # The lease says that it is in flight, so the messages after it in the partition wait for it.
         assert failures(handle(batch, LambdaContext())) == [{"partition": "emails-0", "offset": 1}]
-        lapse(runtime, batch, 1)
+        expire_lease(runtime, batch, 1)
     for _ in range(2):
         assert failures(handle(batch, LambdaContext())) == []
     states = [kept.state for number in (0, 1, 3) if (kept := record(runtime, batch, number))]
@@ -133,21 +133,21 @@ def test_batch_of_a_killed_worker_is_sent_once_when_it_comes_again(
     assert letter["body"] == "{not json"
 
 
-def identity(runtime: Runtime, batch: Json, offset: int) -> str:
+def email_id(runtime: Runtime, batch: Json, offset: int) -> str:
     return id_for(runtime.settings.account, f"kafka:{batch['eventSourceArn']}:emails-0:{offset}")
 
 
 def record(runtime: Runtime, batch: Json, offset: int) -> Any:
-    return runtime.ledger.get(identity(runtime, batch, offset))
+    return runtime.ledger.get(email_id(runtime, batch, offset))
 
 
 def age(runtime: Runtime, batch: Json, offset: int) -> None:
-    """Let the grace time of an email in doubt be over."""
+    """Let the grace time of an unknown email be over."""
     store = runtime.ledger.store
-    store.client.zadd(store.key("open"), {identity(runtime, batch, offset): 1})
+    store.client.zadd(store.key("open"), {email_id(runtime, batch, offset): 1})
 
 
-def lapse(runtime: Runtime, batch: Json, offset: int) -> None:
-    """Let the lease of the dead worker be over."""
+def expire_lease(runtime: Runtime, batch: Json, offset: int) -> None:
+    """Let the lease of the crashed worker expire."""
     store = runtime.ledger.store
-    store.client.hset(store.key("email", identity(runtime, batch, offset)), "lease_until", 1)
+    store.client.hset(store.key("email", email_id(runtime, batch, offset)), "lease_until", 1)

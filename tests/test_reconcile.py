@@ -15,9 +15,9 @@ from mailer.deadline import Deadline
 from mailer.delivery import deliver as delivery
 from mailer.delivery import reconcile
 from mailer.delivery.deliver import deliver
-from mailer.http_api.emails import record_json
 from mailer.ledger import Attempt, CallResult
 from mailer.ledger.record import State
+from mailer.ledger.record_json import record_json
 from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.triggers.schedule import handle
 from stored_times import make_due

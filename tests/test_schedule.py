@@ -1,4 +1,4 @@
-"""The schedule function, through its handler: ticks and the sweep."""
+"""The schedule function, through its handler: scheduled events and the sweep."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def deferred(ses: Emulator, **fields: Any) -> Outcome:
     return outcome
 
 
-def identity(outcome: Outcome) -> str:
+def email_id(outcome: Outcome) -> str:
     return outcome.id.partition("@")[0]
 
 
@@ -48,13 +48,13 @@ def test_sweep_sends_what_is_due_and_only_that(
     due = [deferred(ses, subject=f"Mail {number}") for number in range(3)]
     deferred(ses, subject="Not yet")
     for outcome in due:
-        make_due(runtime, identity(outcome))
+        make_due(runtime, email_id(outcome))
     assert handle(event, context) == {"job": "sweep", "accepted": 3}
     assert {mail.subject for mail in ses.inbox()} == {"Mail 0", "Mail 1", "Mail 2"}
     assert handle(event, context) == {"job": "sweep"}
 
 
-def test_scheduled_email_goes_out_when_its_time_has_come(runtime: Runtime, ses: Emulator) -> None:
+def test_scheduled_email_is_sent_when_it_is_due(runtime: Runtime, ses: Emulator) -> None:
     later = datetime.now(timezone.utc) + timedelta(seconds=0.05)
     outcome = deliver(email(send_at=later.isoformat()))
     assert outcome.state is State.SCHEDULED
@@ -65,7 +65,7 @@ def test_scheduled_email_goes_out_when_its_time_has_come(runtime: Runtime, ses: 
 
 def test_refused_email_becomes_a_dead_letter_with_its_history(runtime: Runtime, ses: Emulator) -> None:
     outcome = deferred(ses)
-    make_due(runtime, identity(outcome))
+    make_due(runtime, email_id(outcome))
     ses.add_fault("FailedOperation.InvalidTemplateID")
     assert handle(EVENTBRIDGE, LambdaContext())["refused"] == 1
     [letter] = runtime.ledger.dead_letters()
@@ -75,28 +75,28 @@ def test_refused_email_becomes_a_dead_letter_with_its_history(runtime: Runtime, 
     assert json.loads(letter["body"])["to"] == ["ann@customer.example"]
 
 
-def test_email_that_vanished_is_passed_over(runtime: Runtime, ses: Emulator) -> None:
+def test_email_whose_record_is_gone_is_skipped(runtime: Runtime, ses: Emulator) -> None:
     outcome = deferred(ses)
-    make_due(runtime, identity(outcome))
-    runtime.ledger.store.client.delete(runtime.ledger.store.prefix + "email:" + identity(outcome))
+    make_due(runtime, email_id(outcome))
+    runtime.ledger.store.client.delete(runtime.ledger.store.prefix + "email:" + email_id(outcome))
     assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "gone": 1}
 
 
-def test_email_that_this_version_cannot_read_stays_due_and_holds_nothing_up(
+def test_email_that_this_version_cannot_read_stays_due_and_blocks_no_other(
     runtime: Runtime, ses: Emulator, log: io.StringIO
 ) -> None:
     unreadable, good = deferred(ses, subject="Old"), deferred(ses, subject="Good")
     for outcome in (unreadable, good):
-        make_due(runtime, identity(outcome))
+        make_due(runtime, email_id(outcome))
     store = runtime.ledger.store
-    store.client.hset(store.key("email", identity(unreadable)), "body", '{"from": "a@b.example"}')
+    store.client.hset(store.key("email", email_id(unreadable)), "body", '{"from": "a@b.example"}')
     assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "accepted": 1, "unreadable": 1}
-    assert identity(unreadable) in store.client.zrange(store.key("due"), 0, -1)
+    assert email_id(unreadable) in store.client.zrange(store.key("due"), 0, -1)
     assert "event refused" in log.getvalue()
 
 
-def test_sweep_with_no_time_left_begins_nothing(runtime: Runtime, ses: Emulator) -> None:
-    make_due(runtime, identity(deferred(ses)))
+def test_sweep_with_no_time_left_starts_nothing(runtime: Runtime, ses: Emulator) -> None:
+    make_due(runtime, email_id(deferred(ses)))
     assert handle(EVENTBRIDGE, LambdaContext(1)) == {"job": "sweep"}
     assert ses.inbox() == []
 
@@ -113,13 +113,13 @@ def test_sweep_with_no_time_left_begins_nothing(runtime: Runtime, ses: Emulator)
         ({"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-05-01T09:00:00Z"}, "/job"),
     ],
 )
-def test_unknown_tick_gets_an_answer(environment: dict[str, str], event: Any, pointer: str) -> None:
+def test_unknown_job_gets_a_response(environment: dict[str, str], event: Any, pointer: str) -> None:
     answer = handle(event, LambdaContext())
     assert answer["code"] in {"UnknownEvent", "InvalidRequest"}
     assert answer["errors"][0]["pointer"] == pointer
 
 
-def test_tick_carries_the_time_it_was_meant_for() -> None:
+def test_job_has_the_time_that_it_was_scheduled_for() -> None:
     assert read_scheduled_job(EVENTBRIDGE).scheduled_time == "2026-05-01T09:00:00Z"
     assert read_scheduled_job(TIMER).scheduled_time == "2026-05-01T09:00:00Z"
     assert read_scheduled_job(TIMER).trigger == "scf-timer"

@@ -1,4 +1,4 @@
-"""Webhooks through the handler: who may send them, and what mailer.toml makes of them."""
+"""Webhooks through the handler: their signatures, and the emails that mailer.toml maps them to."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_signed_webhook_becomes_one_email(
     assert len(ses.inbox()) == 1
 
 
-def test_what_the_mapping_makes_of_a_payload(environment: dict[str, str], ses: Emulator) -> None:
+def test_payload_is_mapped_to_an_email(environment: dict[str, str], ses: Emulator) -> None:
     post("billing", BILLING)
     (mail,) = ses.inbox()
     assert (list(mail.to), mail.subject) == (["mia@customer.example"], "Your invoice")
@@ -199,7 +199,7 @@ def test_signature_is_over_the_very_bytes(environment: dict[str, str], source: s
     assert post(source, "{", signed(source, "{"))[0] == 422  # genuine, but no JSON
 
 
-def test_balancer_that_parses_the_body_can_bring_tokens_but_no_signatures(
+def test_balancer_that_parses_the_body_can_pass_tokens_but_no_signatures(
     environment: dict[str, str], ses: Emulator
 ) -> None:
     assert post("billing", BILLING, shape=clb)[0] == 401
@@ -207,7 +207,7 @@ def test_balancer_that_parses_the_body_can_bring_tokens_but_no_signatures(
 
 
 @pytest.mark.parametrize("source", PAYLOADS)
-def test_each_of_several_secrets_is_taken_while_they_are_rotated(
+def test_each_of_several_secrets_is_accepted_during_a_rotation(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     variable = f"MAILER_WEBHOOK_{source.upper()}"
@@ -227,7 +227,7 @@ def test_sender_that_rotates_may_sign_twice(environment: dict[str, str]) -> None
     assert post("billing", text, headers)[0] == 200
 
 
-def test_svix_names_of_the_headers_are_taken(environment: dict[str, str]) -> None:
+def test_svix_names_of_the_headers_are_accepted(environment: dict[str, str]) -> None:
     text = json.dumps(BILLING)
     headers = {name.replace("webhook-", "svix-"): value for name, value in signed("billing", text).items()}
     assert post("billing", text, headers)[0] == 200
@@ -257,7 +257,7 @@ def test_what_the_official_library_signs_verifies(body: bytes, event: str) -> No
 
 @pytest.mark.parametrize("signature", ["v1", "v1,abc", "v1,é", "v1,a,b"])
 def test_official_library_lets_malformed_headers_escape_as_other_errors(signature: str) -> None:
-    """Why it does not verify here: these would be a 500, or need a net around all errors."""
+    """Why it is not used: these would be a 500, or need a handler for every exception."""
     headers = standard_webhooks(WEBHOOK_SECRETS["MAILER_WEBHOOK_BILLING"], b"{}", "msg_1", time.time())
     with pytest.raises(ValueError, match=r"unpack|padding|ASCII"):
         Webhook(WEBHOOK_SECRETS["MAILER_WEBHOOK_BILLING"]).verify(
@@ -286,7 +286,7 @@ def test_official_library_lets_malformed_headers_escape_as_other_errors(signatur
 def test_no_header_makes_a_verifier_raise_or_say_yes(
     scheme: str, headers: dict[str, str], body: bytes
 ) -> None:
-    assert not SCHEMES[scheme].verifies(headers, body, [b"the secret that nobody knows"], 1_800_000_000.0)
+    assert not SCHEMES[scheme].verifies(headers, body, [b"an unknown secret"], 1_800_000_000.0)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_no_header_makes_a_verifier_raise_or_say_yes(
         ),
     ],
 )
-def test_payload_that_makes_no_email_is_422_with_field_and_expression(
+def test_payload_that_cannot_be_mapped_is_422_with_field_and_expression(
     environment: dict[str, str], ses: Emulator, payload: Any, pointer: str, expression: str
 ) -> None:
     status, _, problem = post("billing", payload)

@@ -1,4 +1,4 @@
-"""A WSGI application that brings real HTTP to the handler as an event of any shape."""
+"""A WSGI application that passes HTTP requests to the handler as events of any shape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT_ONLY = frozenset({"scf_url"})  # this shape has no flag for base64
 
 
 def front(shape: Shape) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
-    """Return the application that brings its requests in `shape`."""
+    """Return the application that converts its requests to events of `shape`."""
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))

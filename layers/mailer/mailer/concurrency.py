@@ -25,17 +25,17 @@ def ordered_map(
     Items with the same ordering key run one after another, in order; those whose key is None, at any time.
     The first exception that an item raises is raised again once all threads have ended.
     """
-    lanes: defaultdict[Hashable, list[int]] = defaultdict(list)
+    groups: defaultdict[Hashable, list[int]] = defaultdict(list)
     for index, item in enumerate(items):
         key = ordering_key(item)
-        lanes[(None, index) if key is None else (key, None)].append(index)
+        groups[(None, index) if key is None else (key, None)].append(index)
     results: dict[int, Result] = {}
 
-    def run(lane: list[int]) -> None:
-        for index in lane:
+    def run(group: list[int]) -> None:
+        for index in group:
             results[index] = function(items[index])
 
-    with ThreadPoolExecutor(max_workers=min(WORKERS, len(lanes)) or 1) as pool:
-        for _done in pool.map(run, lanes.values()):
+    with ThreadPoolExecutor(max_workers=min(WORKERS, len(groups)) or 1) as pool:
+        for _done in pool.map(run, groups.values()):
             pass
     return [results[index] for index in range(len(items))]

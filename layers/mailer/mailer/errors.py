@@ -1,4 +1,4 @@
-"""What can go wrong, as types that tell a caller what to do.
+"""Error hierarchy: the type of an error says what a caller can do about it.
 
     MailerError
     ├── ConfigurationError     a setting is missing or wrong: names it
@@ -63,6 +63,20 @@ class InvalidRequest(MailerError):
         """Return the error for a single broken rule."""
         return cls([FieldError(pointer, detail)])
 
+    def under(self, prefix: str) -> InvalidRequest:
+        """Return the same error for a document that holds the checked one at the pointer `prefix`."""
+        return type(self)(FieldError(prefix + error.pointer, error.detail) for error in self.errors)
+
+    def relative_to(self, prefix: str) -> InvalidRequest:
+        """Return the same error for the part of the checked document at `prefix`: the inverse of `under`."""
+        return type(self)(
+            FieldError(error.pointer.removeprefix(prefix), error.detail) for error in self.errors
+        )
+
+    def to_json(self) -> list[dict[str, str]]:
+        """Return the broken rules as JSON values: objects with `pointer` and `detail`."""
+        return [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
+
 
 class UnknownEvent(InvalidRequest):
     """The event has the shape of no trigger that the function understands."""
@@ -81,7 +95,7 @@ class StoreUnavailable(MailerError):
 class SesFailure(MailerError):
     """A SendEmail call that did not end in an acceptance; `code` is the API's or one of `transport`'s.
 
-    `request_id` is the API's RequestId where the answer had one.
+    `request_id` is the API's RequestId if the response had one.
     """
 
     def __init__(self, code: str, request_id: str | None = None) -> None:

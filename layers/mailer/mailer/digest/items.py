@@ -96,7 +96,7 @@ def _parse(item: Any, pointer: str, context: dict[str, Any], errors: list[FieldE
     try:
         return _DigestItem.model_validate(check_object(item), context=context)
     except InvalidRequest as error:
-        errors += (FieldError(pointer + one.pointer, one.detail) for one in error.errors)
+        errors += error.under(pointer).errors
     except ValidationError as error:
         for location, rule in field_errors(error):
             field = "".join(f"/{pointer_token(part)}" for part in location)

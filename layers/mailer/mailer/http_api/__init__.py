@@ -1,1 +1,1 @@
-"""The HTTP API: routes, authentication and problem answers."""
+"""The HTTP API: routes, authentication and problem responses."""

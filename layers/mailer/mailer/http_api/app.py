@@ -1,4 +1,4 @@
-"""The way of one HTTP event through the route table; nothing that it does or meets raises."""
+"""The HTTP entry point: dispatch an event to its route. It never raises."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mailer.telemetry import logs
 from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
-from .context import Call
+from .context import RequestContext
 from .cors import cors_headers, is_preflight
 from .problems import error_problem, problem
 from .routes import ROUTES, Route, allowed_methods
@@ -26,36 +26,38 @@ app = APIGatewayHttpResolver()
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Answer one HTTP event of any shape."""
+    """Return the response to one HTTP event of any shape."""
     try:
         logs.set_caller(None)
         trigger, request = read_http(event)
     except InvalidRequest as error:
         logs.refused("http", error)
         return _write(event, error_problem(error), {})
-    except Exception as error:  # noqa: BLE001 - no stack trace leaves, whatever the event is
-        return _write(event, _defect("http", error), {})
+    except Exception as error:  # noqa: BLE001 - never leak a stack trace
+        return _write(event, _internal_error("http", error), {})
     try:
         app.append_context(  # type: ignore[no-untyped-call]
             request=request, trigger=trigger, deadline=Deadline.of(context)
         )
-        answer = app.resolve(_as_http_api(request), context)
-        response = Response(answer["statusCode"], None, answer["body"], answer["headers"])
-    except Exception as error:  # noqa: BLE001 - the last line of defence, for what no route foresaw
-        response = _defect(trigger, error)
+        resolved = app.resolve(_as_http_api(request), context)
+        response = Response(resolved["statusCode"], None, resolved["body"], resolved["headers"])
+    except Exception as error:  # noqa: BLE001 - last-resort handler
+        response = _internal_error(trigger, error)
     return _write(event, response, cors_headers(request, allowed_methods(request.path)))
 
 
-def _answer(route: Route) -> Callable[..., Response[str]]:
-    def answer(**path: str) -> Response[str]:
-        call = Call(app.context["request"], app.context["trigger"], app.context["deadline"], path)
-        return _refusal(route, call.request) or route.load()(call)
+def _route_handler(route: Route) -> Callable[..., Response[str]]:
+    def handler(**path: str) -> Response[str]:
+        context = RequestContext(
+            app.context["request"], app.context["trigger"], app.context["deadline"], path
+        )
+        return _guard(route, context.request) or route.load()(context)
 
-    return answer
+    return handler
 
 
 for _route in ROUTES:
-    app.route(_route.path, method=_route.method)(_answer(_route))
+    app.route(_route.path, method=_route.method)(_route_handler(_route))
 
 
 @app.not_found
@@ -64,22 +66,22 @@ def _no_route(_error: Exception) -> Response[str]:
     methods = allowed_methods(request.path)
     if methods and is_preflight(request) and "Access-Control-Allow-Methods" in cors_headers(request, methods):
         return Response(204, None, "")
-    if not methods or request.method in methods:  # the resolver takes fewer characters in a path's part
+    if not methods or request.method in methods:  # the resolver allows fewer characters in a path parameter
         return problem(404, "NotFound", "there is no such path")
-    return _not_allowed(methods)
+    return _method_not_allowed(methods)
 
 
 @app.exception_handler(MailerError)  # type: ignore[untyped-decorator]
-def _refuse(error: MailerError) -> Response[str]:
+def _handle_error(error: MailerError) -> Response[str]:
     logs.refused(app.context["trigger"], error)
     return error_problem(error)
 
 
-def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
-    """Return the answer to a request that its route need not see."""
+def _guard(route: Route, request: HttpRequest) -> Response[str] | None:
+    """Return the error response to a request that must not reach its route, else None."""
     methods = allowed_methods(request.path)
     if route.method not in methods:
-        return _not_allowed(methods)
+        return _method_not_allowed(methods)
     if len(request.headers) > MAX_HEADERS:
         return problem(431, "TooManyHeaders", f"a request has at most {MAX_HEADERS} headers")
     if len(request.body) > MAX_BODY_BYTES:
@@ -99,7 +101,7 @@ def _refusal(route: Route, request: HttpRequest) -> Response[str] | None:
     return None
 
 
-def _not_allowed(methods: list[str]) -> Response[str]:
+def _method_not_allowed(methods: list[str]) -> Response[str]:
     allow = ", ".join(methods)
     return problem(405, "MethodNotAllowed", f"this path has {allow}", headers={"Allow": allow})
 
@@ -109,13 +111,13 @@ def _is_json(content_type: str) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-def _defect(trigger: str, error: Exception) -> Response[str]:
+def _internal_error(trigger: str, error: Exception) -> Response[str]:
     logs.unexpected(trigger, error)
     return problem(500, "InternalError", "an unexpected error; the log names it", retryable=True)
 
 
 def _as_http_api(request: HttpRequest) -> dict[str, Any]:
-    """Return the request in the one shape that the resolver reads."""
+    """Return the request as an HTTP API event, the shape that the resolver reads."""
     return {
         "version": "2.0",
         "rawPath": request.path,

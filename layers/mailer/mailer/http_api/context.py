@@ -1,4 +1,4 @@
-"""`Call`: one HTTP request on its way through the API, as every route gets it."""
+"""`RequestContext`: the request context passed to every route."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request, who brought it, by when it must be answered, and the parts of its path."""
+class RequestContext:
+    """One HTTP request, its trigger and deadline, and the parameters of its path."""
 
     request: HttpRequest
     trigger: str
@@ -24,7 +24,7 @@ class Call:
 
     @property
     def runtime(self) -> Runtime:
-        """What the process holds on to; raises ConfigurationError. A route that refuses never asks for it."""
+        """The process-wide dependencies, loaded when first used; raises ConfigurationError."""
         from mailer.runtime import Runtime
 
         return Runtime.current()

@@ -18,21 +18,21 @@ PREFLIGHT_SECONDS = 600
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Tell whether a browser asks beforehand if it may send its request."""
+    """Return whether the request is a browser's CORS preflight."""
     return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
 def cors_headers(request: HttpRequest, methods: Sequence[str]) -> dict[str, str]:
-    """Return the headers that let the page of `request` read the answer, or none if it may not.
+    """Return the headers that let the page of `request` read the response, or none if it may not.
 
-    `methods` are those of the path; they are told to a preflight.
+    `methods` are those of the path, which a preflight asks for.
     """
     origin = request.headers.get("origin")
     if origin is None:
         return {}
     try:
         allowed = Settings.current().cors_origins
-    except ConfigurationError:  # the answer tells it; nobody is let in by it
+    except ConfigurationError:  # the response reports it; no origin is allowed
         return {}
     if not allowed & {origin, "*"}:
         return {"Vary": "Origin"} if allowed else {}

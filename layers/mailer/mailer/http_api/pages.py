@@ -1,4 +1,4 @@
-"""`GET /health`, `GET /openapi.json` and `GET /docs`: the last two are files that the build generates."""
+"""`GET /health`, and the generated files `GET /openapi.json` and `GET /docs`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler import Response
 
 if TYPE_CHECKING:
-    from .context import Call
+    from .context import RequestContext
 
 _STATIC = Path(__file__).with_name("static")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def get_health(call: Call) -> Response[str]:
-    """Answer that emails can be taken; raises ConfigurationError and StoreUnavailable."""
-    call.runtime.ledger.store.ping()
+def get_health(context: RequestContext) -> Response[str]:
+    """Return 200 if emails can be accepted; raises ConfigurationError and StoreUnavailable."""
+    context.runtime.ledger.store.ping()
     return Response(200, "application/json", json.dumps({"status": "ok"}))
 
 
-def get_openapi(_call: Call) -> Response[str]:
-    """Answer with the OpenAPI 3.1 document."""
+def get_openapi(_context: RequestContext) -> Response[str]:
+    """Return the OpenAPI 3.1 document."""
     return Response(200, "application/json", _text("openapi.json"))
 
 
-def get_docs(_call: Call) -> Response[str]:
-    """Answer with the document as a page; it needs no script."""
+def get_docs(_context: RequestContext) -> Response[str]:
+    """Return the document as an HTML page without scripts."""
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
     return Response(200, "text/html; charset=utf-8", _text("docs.html"), headers)
 

@@ -1,4 +1,4 @@
-"""Refusals as RFC 9457 `application/problem+json`."""
+"""Error responses as RFC 9457 `application/problem+json`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.delivery.outcome import Disposition
+from mailer.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from mailer.delivery.outcome import Outcome
@@ -47,7 +48,7 @@ def problem(
     headers: dict[str, str] | None = None,
     **members: Any,
 ) -> Response[str]:
-    """Return the problem answer; `retry_after` is in seconds."""
+    """Return the problem response; `retry_after` is in seconds."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": TITLES[status],
@@ -65,22 +66,21 @@ def problem(
 
 
 def error_problem(error: MailerError) -> Response[str]:
-    """Return the problem answer for an error that stopped a request before it became an email."""
-    errors = [{"pointer": one.pointer, "detail": one.detail} for one in getattr(error, "errors", ())]
+    """Return the problem response for an error that stopped a request before it became an email."""
     return problem(
         _STATUS.get(error.code, 500),
         error.code,
         str(error),
         retryable=error.retryable,
         retry_after=error.retry_after,
-        errors=errors or None,
+        errors=error.to_json() if isinstance(error, InvalidRequest) else None,
     )
 
 
 def outcome_problem(status: int, outcome: Outcome) -> Response[str]:
-    """Return the problem answer for an email that was not taken."""
+    """Return the problem response for an email that was neither sent nor stored."""
     detail = outcome.detail or f"the email is {outcome.state.value}"
-    pointed = [{"pointer": outcome.pointer, "detail": detail}] if outcome.pointer else None
+    errors = [{"pointer": outcome.pointer, "detail": detail}] if outcome.pointer else None
     retryable = outcome.disposition in _RETRYABLE
     return problem(
         status,
@@ -92,5 +92,5 @@ def outcome_problem(status: int, outcome: Outcome) -> Response[str]:
         id=outcome.id,
         state=outcome.state.value,
         request_id=outcome.request_id,
-        errors=pointed,
+        errors=errors,
     )

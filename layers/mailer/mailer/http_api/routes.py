@@ -1,7 +1,8 @@
-"""The route table: one line a route, the same for every event shape of every cloud.
+"""The route table: one line per route, the same for every event shape of every cloud.
 
-To add a route, add its line here, its function in a module of this package (it takes a `Call`, returns a
-`Response[str]` and may raise any `MailerError`), and its operation in `docs/openapi/operations.py`.
+To add a route, add its line here, its handler in a module of this package (it takes a `RequestContext`,
+returns a `Response[str]` and may raise any `MailerError`), and its operation in
+`docs/openapi/operations.py`.
 """
 
 from __future__ import annotations
@@ -15,29 +16,31 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
-    from .context import Call
+    from .context import RequestContext
 
 
 class Route(NamedTuple):
-    """One line: `answer` is `module:function`, imported when it is first asked for.
+    """One line: `handler` is `module:function` of this package, imported when it is first needed.
 
-    `key` asks for an API key; what has none checks its caller itself, or is open. `json` asks for JSON.
+    `key` requires an API key; a route without it authenticates its callers itself, or is public. `json`
+    requires a JSON body.
     """
 
     method: str
     path: str
-    answer: str
+    handler: str
     key: bool = False
     json: bool = False
 
-    def load(self) -> Callable[[Call], Response[str]]:
-        """Return the function that answers."""
-        module, _, function = self.answer.partition(":")
-        answer: Callable[[Call], Response[str]] = getattr(import_module(f".{module}", __package__), function)
-        return answer
+    def load(self) -> Callable[[RequestContext], Response[str]]:
+        """Return the handler function."""
+        module, _, name = self.handler.partition(":")
+        function: Callable[[RequestContext], Response[str]]
+        function = getattr(import_module(f".{module}", __package__), name)
+        return function
 
     def matches(self, path: str) -> bool:
-        """Tell whether `path` is this route's, whatever the method."""
+        """Return whether `path` is this route's, whatever the method."""
         return bool(re.fullmatch(re.sub(r"<\w+>", "[^/]+", re.escape(self.path)), path))
 
 
@@ -55,9 +58,9 @@ ROUTES = (
 
 
 def allowed_methods(path: str) -> list[str]:
-    """Return the methods of `path`, in order; none means that there is no such path.
+    """Return the methods of `path`, sorted; none if there is no such path.
 
-    A path of its own goes before one with parts: `/emails/batch` is no email.
+    A literal path takes precedence over one with parameters: `/emails/batch` is not an email.
     """
     exact = [route for route in ROUTES if route.path == path]
     return sorted({route.method for route in exact or ROUTES if route.matches(path)})

@@ -1,4 +1,4 @@
-"""`POST /ses/events/{token}`: what SES tells of emails that it took."""
+"""`POST /ses/events/{token}`: SES's callback events."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from mailer.telemetry import logs
 from .problems import problem
 
 if TYPE_CHECKING:
-    from .context import Call
+    from .context import RequestContext
 
 
-def post_events(call: Call) -> Response[str]:
-    """Take one event, or a list of them, each as often as it comes; raises InvalidRequest, StoreUnavailable.
+def post_events(context: RequestContext) -> Response[str]:
+    """Record one event or a list of them, idempotently; raises InvalidRequest and StoreUnavailable.
 
-    The token in the path is all that SES can prove. An event that says nothing is ignored, not refused: SES
-    would only send it again.
+    SES does not sign callbacks: the token in the path authenticates them. Unrecognised events are ignored,
+    not rejected, because SES would retry them.
     """
     token = Settings.current().callback_token
     if not token or not hmac.compare_digest(
-        token.encode(), call.path["token"].encode(errors="surrogatepass")
+        token.encode(), context.path["token"].encode(errors="surrogatepass")
     ):
         return problem(404, "NotFound", "there is no such path")
-    document = read_json(call.request.body)
+    document = read_json(context.request.body)
     documents = document if isinstance(document, list) else [document]
     ignored = 0
-    for one in documents:
-        if call.deadline.remaining() <= 0:
-            return problem(503, "TimeIsUp", "not every event was taken", retryable=True, retry_after=1)
+    for fields in documents:
+        if context.deadline.remaining() <= 0:
+            return problem(503, "TimeIsUp", "not every event was recorded", retryable=True, retry_after=1)
         try:
-            event = SesEvent.parse(one)
+            event = SesEvent.parse(fields)
         except InvalidRequest as error:
-            logs.refused(call.trigger, error)
+            logs.refused(context.trigger, error)
             ignored += 1
             continue
-        email_id, verdict = call.runtime.events.record(event)
-        logs.ses_event(call.trigger, email_id, event, verdict)
-    answer = {"events": len(documents) - ignored, "ignored": ignored}
-    return Response(200, "application/json", json.dumps(answer))
+        email_id, verdict = context.runtime.events.record(event)
+        logs.ses_event(context.trigger, email_id, event, verdict)
+    counts = {"events": len(documents) - ignored, "ignored": ignored}
+    return Response(200, "application/json", json.dumps(counts))

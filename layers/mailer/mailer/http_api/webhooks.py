@@ -1,4 +1,4 @@
-"""`POST /webhooks/{source}`: another system's event becomes an email."""
+"""`POST /webhooks/{source}`: send the email that an external system's event is mapped to."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .emails import send
 from .problems import problem
 
 if TYPE_CHECKING:
-    from .context import Call
+    from .context import RequestContext
 
 
-def post_webhook(call: Call) -> Response[str]:
-    """Send the email that mailer.toml makes of the payload, or answer 204 where its condition is not met.
+def post_webhook(context: RequestContext) -> Response[str]:
+    """Send the email that mailer.toml maps the payload to, or return 204 if its condition is not met.
 
-    Raises InvalidRequest for a payload that makes no email, ConfigurationError and StoreUnavailable.
+    Raises InvalidRequest for a payload that cannot be mapped, ConfigurationError and StoreUnavailable.
     """
-    config = call.runtime.config
-    source = config.webhooks.get(unquote(call.path["source"]))
+    request, config = context.request, context.runtime.config
+    source = config.webhooks.get(unquote(context.path["source"]))
     if source is None:
         return problem(404, "NotFound", "mailer.toml has no such source of webhooks")
-    if not source.verifies(call.request.headers, call.request.body, verbatim=call.request.exact):
+    if not source.verifies(request.headers, request.body, verbatim=request.body_is_verbatim):
         return problem(
             401,
             "Unauthorized",
@@ -34,11 +34,11 @@ def post_webhook(call: Call) -> Response[str]:
             headers={"WWW-Authenticate": 'Webhook realm="mailer"'},
         )
     logs.set_caller(f"webhook:{source.name}")
-    payload = read_object(call.request.body)
+    payload = read_object(request.body)
     if not source.mapping.matches(payload):
         return Response(204, None, "")
     return send(
         source.mapping.request(payload, config.defaults),
-        source.key(call.request.headers, call.request.body, payload),
-        call,
+        source.key(request.headers, request.body, payload),
+        context,
     )

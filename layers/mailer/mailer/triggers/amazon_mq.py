@@ -1,4 +1,4 @@
-"""Amazon MQ: batches of ActiveMQ and RabbitMQ, which Lambda brings again only as a whole."""
+"""Amazon MQ: batches that Lambda redelivers as a whole (no partial batch response)."""
 
 from __future__ import annotations
 
@@ -6,44 +6,46 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import from_base64, identity, rows, table, text
+from .fields import as_object, as_objects, as_text, from_base64, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _is_activemq(event: Any) -> bool:
-    return table(event).get("eventSource") == "aws:mq" and isinstance(event.get("messages"), list)
+    return as_object(event).get("eventSource") == "aws:mq" and isinstance(event.get("messages"), list)
 
 
 def _activemq_messages(event: dict[str, Any]) -> list[Message]:
-    return [_activemq_message(message) for message in rows(event["messages"])]
+    return [_activemq_message(message) for message in as_objects(event["messages"])]
 
 
 def _activemq_message(message: dict[str, Any]) -> Message:
-    destination = table(message.get("destination"))
+    destination = as_object(message.get("destination"))
     queue = destination.get("physicalName", destination.get("physicalname"))  # Lambda's own pages write both
     return Message(
-        identity("activemq", message.get("messageID")),
+        message_key("activemq", message.get("messageID")),
         from_base64(message.get("data")),
-        {"source": "activemq", "queue": text(queue)},
+        {"source": "activemq", "queue": as_text(queue)},
     )
 
 
 def _is_rabbitmq(event: Any) -> bool:
-    return table(event).get("eventSource") == "aws:rmq" and isinstance(event.get("rmqMessagesByQueue"), dict)
+    return as_object(event).get("eventSource") == "aws:rmq" and isinstance(
+        event.get("rmqMessagesByQueue"), dict
+    )
 
 
 def _rabbitmq_messages(event: dict[str, Any]) -> list[Message]:
     return [
-        _rabbitmq_message(text(name), message)
+        _rabbitmq_message(as_text(name), message)
         for name, messages in event["rmqMessagesByQueue"].items()
-        for message in rows(messages)
+        for message in as_objects(messages)
     ]
 
 
 def _rabbitmq_message(name: str, message: dict[str, Any]) -> Message:
     """Return the message of the queue `name`, written `QUEUE::VIRTUAL_HOST`; it may have no id."""
     return Message(
-        identity("rabbitmq", name, table(message.get("basicProperties")).get("messageId")),
+        message_key("rabbitmq", name, as_object(message.get("basicProperties")).get("messageId")),
         from_base64(message.get("data")),
         {"source": "rabbitmq", "queue": name.rpartition("::")[0] or name},
     )

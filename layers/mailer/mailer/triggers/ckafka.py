@@ -1,4 +1,4 @@
-"""CKafka on SCF: a batch of records that the platform brings again only as a whole."""
+"""CKafka on SCF: batches that the platform redelivers as a whole (no partial batch response)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import identity, rows, table, text
+from .fields import as_object, as_objects, as_text, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
-    return any(isinstance(record.get("Ckafka"), dict) for record in rows(table(event).get("Records")))
+    return any(
+        isinstance(record.get("Ckafka"), dict) for record in as_objects(as_object(event).get("Records"))
+    )
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(table(record.get("Ckafka"))) for record in rows(event["Records"])]
+    return [_message(as_object(record.get("Ckafka"))) for record in as_objects(event["Records"])]
 
 
 def _message(record: dict[str, Any]) -> Message:
     topic, offset = record.get("topic"), record.get("offset")
     partition = record.get("partition", record.get("Partition"))  # SCF's own pages write it both ways
     return Message(
-        identity("ckafka", topic, partition, offset),
+        message_key("ckafka", topic, partition, offset),
         record.get("msgBody"),
-        {"source": "ckafka", "topic": text(topic)},
-        lane=f"{text(topic)}:{text(partition)}",
+        {"source": "ckafka", "topic": as_text(topic)},
+        ordering_key=f"{as_text(topic)}:{as_text(partition)}",
     )
 
 

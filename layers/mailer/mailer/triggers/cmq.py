@@ -1,4 +1,4 @@
-"""CMQ on SCF (no longer sold, still delivered): asynchronous, tried three times in all."""
+"""CMQ on SCF (discontinued for new customers): asynchronous, with three attempts in all."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import identity, rows, table, text
+from .fields import as_object, as_objects, as_text, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
-    return any(isinstance(record.get("CMQ"), dict) for record in rows(table(event).get("Records")))
+    return any(isinstance(record.get("CMQ"), dict) for record in as_objects(as_object(event).get("Records")))
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(table(record.get("CMQ"))) for record in rows(event["Records"])]
+    return [_message(as_object(record.get("CMQ"))) for record in as_objects(event["Records"])]
 
 
 def _message(record: dict[str, Any]) -> Message:
-    name = text(record.get("topicName"))  # of a queue as well as of a topic
+    name = as_text(record.get("topicName"))  # of a queue as well as of a topic
     return Message(
-        identity("cmq", name, record.get("msgId")),
+        message_key("cmq", name, record.get("msgId")),
         record.get("msgBody"),
         {"source": "cmq", "queue": name, "topic": name},
     )

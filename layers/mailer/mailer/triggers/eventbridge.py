@@ -1,4 +1,4 @@
-"""Tencent EventBridge: CloudEvents, one or an `EventList`, around messages of TDMQ or around anything."""
+"""Tencent EventBridge: a CloudEvent or an `EventList` of them, with messages of TDMQ or any other data."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import Any
 from mailer.ledger import DeferPolicy
 
 from .bodies import is_cloud_event
-from .fields import identity, last_part, rows, table, text
+from .fields import as_object, as_objects, as_text, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
-ORDERED = {"1": "whole topic", "2": "partition"}  # TDMQ's topic types that promise an order
+ORDERED = {"1": "whole topic", "2": "partition"}  # TDMQ's topic types that keep an order
 
 
 def _matches(event: Any) -> bool:
-    return isinstance(table(event).get("EventList"), list) or is_cloud_event(table(event))
+    return isinstance(as_object(event).get("EventList"), list) or is_cloud_event(as_object(event))
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
     events = event.get("EventList")
-    return [_message(one) for one in rows(events if isinstance(events, list) else [event])]
+    return [_message(item) for item in as_objects(events if isinstance(events, list) else [event])]
 
 
 def _message(event: dict[str, Any]) -> Message:
-    data = table(event.get("data"))
+    data = as_object(event.get("data"))
     if "msgBody" not in data:
-        return Message(identity("cloudevent", event.get("source"), event.get("id")), event)
-    topic, partition = text(data.get("topic")), text(data.get("partitions", data.get("partition")))
-    ordered = ORDERED.get(text(data.get("TopicType")))
+        return Message(message_key("cloudevent", event.get("source"), event.get("id")), event)
+    topic, partition = as_text(data.get("topic")), as_text(data.get("partitions", data.get("partition")))
+    ordered = ORDERED.get(as_text(data.get("TopicType")))
     return Message(
-        identity("tdmq", topic, data.get("msgId"))
-        or identity("cloudevent", event.get("source"), event.get("id")),
+        message_key("tdmq", topic, data.get("msgId"))
+        or message_key("cloudevent", event.get("source"), event.get("id")),
         data["msgBody"],
-        {"source": "tdmq", "topic": last_part(topic, "/")},
-        lane=f"{topic}:{partition if ordered == 'partition' else ''}" if ordered else None,
+        {"source": "tdmq", "topic": topic.rpartition("/")[2]},
+        ordering_key=f"{topic}:{partition if ordered == 'partition' else ''}" if ordered else None,
     )
 
 

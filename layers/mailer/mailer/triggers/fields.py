@@ -1,4 +1,4 @@
-"""Fields of events as they come: read whatever is there, and never fail."""
+"""Lenient accessors for the fields of untrusted events: they never raise."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import binascii
 from typing import Any
 
 
-def table(value: Any) -> dict[str, Any]:
-    """Return `value` if it is an object, or an empty one."""
+def as_object(value: Any) -> dict[str, Any]:
+    """Return `value` if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def rows(value: Any) -> list[dict[str, Any]]:
-    """Return the list `value`, with an empty object for each member that is none; not a list is empty."""
-    return [table(item) for item in value] if isinstance(value, list) else []
+def as_objects(value: Any) -> list[dict[str, Any]]:
+    """Return the list `value` with an empty object for each item that is not one; not a list is empty."""
+    return [as_object(item) for item in value] if isinstance(value, list) else []
 
 
-def text(value: Any) -> str:
-    """Return a text or a number as text that can be stored, or an empty text."""
+def as_text(value: Any) -> str:
+    """Return a text or an integer as text that can be stored, else an empty text."""
     if isinstance(value, (str, int)) and not isinstance(value, bool):
         return str(value).encode(errors="backslashreplace").decode()
     return ""
 
 
-def whole(value: Any) -> int | None:
-    """Return a whole number, which some platforms write as text, or None."""
-    digits = text(value)
+def as_int(value: Any) -> int | None:
+    """Return an integer of at most 19 digits, which some platforms write as text, else None."""
+    digits = as_text(value)
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None  # noqa: PLR2004
 
 
-def identity(trigger: str, *parts: Any) -> str | None:
-    """Return the key of a message made of `parts`, or None where one of them is missing."""
-    texts = [text(part) for part in parts]
+def message_key(trigger: str, *parts: Any) -> str | None:
+    """Return the key of a message, made of `parts`, or None if one of them is missing."""
+    texts = [as_text(part) for part in parts]
     return ":".join([trigger, *texts]) if all(texts) else None
 
 
-def last_part(name: Any, separator: str = ":") -> str:
-    """Return what stands after the last separator: the queue or topic that an ARN names."""
-    return text(name).rpartition(separator)[2]
+def arn_name(arn: Any) -> str:
+    """Return the name of the queue or topic at the end of an ARN."""
+    return as_text(arn).rpartition(":")[2]
 
 
 def from_base64(value: Any) -> Any:
-    """Return the bytes that `value` stands for, or `value` itself where it is no base64."""
+    """Return the bytes that `value` encodes, or `value` itself if it is not base64."""
     try:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error):

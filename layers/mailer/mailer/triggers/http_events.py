@@ -1,4 +1,4 @@
-"""HTTP as each cloud brings it: every event shape becomes one `HttpRequest`, and one answer fits them all.
+"""HTTP event adapters: every event shape becomes an `HttpRequest`; one response format fits all of them.
 
 Sources: AWS's event formats of API Gateway, function URLs and Application Load Balancer; Tencent SCF's of
 function URLs, API Gateway (legacy) and CLB.
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.email.strict_json import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
+from .fields import as_object
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
 class HttpRequest:
     """One HTTP request; header names are in lower case.
 
-    `exact` tells that `body` has the very bytes that were sent, as a signature needs them: CLB parses JSON.
+    `body_is_verbatim` says that `body` has the bytes that were sent, which signatures need: CLB parses JSON.
     """
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
-    exact: bool = True
+    body_is_verbatim: bool = True
 
 
 class _Shape(NamedTuple):
@@ -43,28 +45,28 @@ def read_http(event: Any) -> tuple[str, HttpRequest]:
         for shape in _SHAPES:
             if shape.matches(event):
                 return shape.name, shape.read(event)
-    raise UnknownEvent.at("", "the event is no HTTP event of API Gateway, a function URL, a balancer or SCF")
+    raise UnknownEvent.at("", "is not an HTTP event of API Gateway, a function URL, a load balancer or SCF")
 
 
 def write_http(event: Any, status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
-    """Return the answer to `event`: the four fields that every platform reads."""
-    answer = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+    """Return the response to `event`: the four fields that every platform reads."""
+    response = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
     if isinstance(event, dict) and _is_alb(event) and "multiValueHeaders" in event:
-        # With multi-value headers switched on, a balancer drops an answer's single ones.
-        answer["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
-    return answer
+        # With multi-value headers switched on, ALB ignores `headers`.
+        response["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+    return response
 
 
 def _is_v2(event: dict[str, Any]) -> bool:
-    return isinstance(_dict(event.get("requestContext")).get("http"), dict)
+    return isinstance(as_object(event.get("requestContext")).get("http"), dict)
 
 
 def _is_lambda_url(event: dict[str, Any]) -> bool:
-    return _is_v2(event) and ".lambda-url." in str(_dict(event["requestContext"]).get("domainName", ""))
+    return _is_v2(event) and ".lambda-url." in str(as_object(event["requestContext"]).get("domainName", ""))
 
 
 def _is_alb(event: dict[str, Any]) -> bool:
-    return "httpMethod" in event and "elb" in _dict(event.get("requestContext"))
+    return "httpMethod" in event and "elb" in as_object(event.get("requestContext"))
 
 
 def _is_v1(event: dict[str, Any]) -> bool:
@@ -72,7 +74,7 @@ def _is_v1(event: dict[str, Any]) -> bool:
 
 
 def _is_scf_gateway(event: dict[str, Any]) -> bool:
-    return "httpMethod" in event and "serviceId" in _dict(event.get("requestContext"))
+    return "httpMethod" in event and "serviceId" in as_object(event.get("requestContext"))
 
 
 def _is_scf_url(event: dict[str, Any]) -> bool:
@@ -119,8 +121,8 @@ _SHAPES = (
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
-    """Return the headers; a value is a text, a list of texts (a name repeated) or true (no value)."""
-    given = _dict(event.get("headers")) or _dict(event.get("multiValueHeaders"))  # a balancer sends either
+    """Return the headers; a value is a text, a list of texts (a repeated name) or true (no value)."""
+    given = as_object(event.get("headers")) or as_object(event.get("multiValueHeaders"))  # ALB sends either
     return {str(name).lower(): _text(value) for name, value in given.items() if value is not None}
 
 
@@ -143,7 +145,3 @@ def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
         return decode_base64(body), True
     except ValueError as error:
         raise InvalidRequest.at("", "the event says that its body is base64, and it is not") from error
-
-
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""Direct invocation, on either cloud: the event itself is the email request, the answer its receipt."""
+"""Direct invocation, on either cloud: the event is the email request, the response its receipt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mailer.email.identity import fresh_key
 from mailer.ledger import DeferPolicy
 
-from .fields import identity, table
+from .fields import as_object, message_key
 from .messages import LEDGER_DLQ, Ack, BatchPolicy, Message, RedeliveryRequired, process
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailer.deadline import Deadline
     from mailer.runtime import Runtime
 
-# Any of them tells an email request, in its own form or SendEmail's, or an item of a digest.
+# Any of these keys identifies an email request, in its own form or SendEmail's, or an item of a digest.
 _REQUEST_FIELDS = {
     "from", "to", "cc", "bcc", "template", "simple",
     "FromEmailAddress", "Destination", "Cc", "Bcc", "Template", "Simple",
@@ -26,20 +26,21 @@ INVOKE = BatchPolicy("invoke", DeferPolicy.ALWAYS, LEDGER_DLQ)
 
 
 def is_invocation(event: Any, config: Config) -> bool:
-    """Tell whether `event` is a request, or a payload that mailer.toml maps for `source = "invoke"`."""
+    """Return whether `event` is a request, or a payload that mailer.toml maps for `source = "invoke"`."""
     mapped = any(queue.matches(_ORIGIN) for queue in config.queues.values())
-    return bool(_REQUEST_FIELDS & table(event).keys()) or (mapped and isinstance(event, dict))
+    return bool(_REQUEST_FIELDS & as_object(event).keys()) or (mapped and isinstance(event, dict))
 
 
 def handle_invocation(
     event: dict[str, Any], context: Any, deadline: Deadline, runtime: Runtime
 ) -> dict[str, Any]:
-    """Return the receipt, or the reason for which the email will not be sent; raises RedeliveryRequired.
+    """Return the receipt, or the reason why the email will not be sent; raises RedeliveryRequired.
 
-    An asynchronous invocation that failed comes again under the same request id, which names the email
-    where the request has no `idempotency_key`. Nobody may read the answer, so what is refused is buried too.
+    An asynchronous invocation that failed is retried under the same request id, which is the email's key
+    if the request has no `idempotency_key`. Asynchronous callers ignore the response, so refusals are
+    dead-lettered as well.
     """
-    message = Message(identity("invoke", request_id(context)), event, _ORIGIN)
+    message = Message(message_key("invoke", request_id(context)), event, _ORIGIN)
     (result,) = process(INVOKE, [message], deadline, runtime)
     if result.ack is Ack.NACK:
         raise RedeliveryRequired(f"not sent: {result.report['code']}")

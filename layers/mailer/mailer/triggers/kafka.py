@@ -1,4 +1,4 @@
-"""Kafka on Lambda (Amazon MSK, self-managed): answered with the place where each partition goes on."""
+"""Kafka on Lambda (Amazon MSK, self-managed): partial batch response by partition offset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import from_base64, identity, rows, table, text, whole
+from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 if TYPE_CHECKING:
@@ -16,36 +16,36 @@ _SOURCES = ("aws:kafka", "SelfManagedKafka")
 
 
 def _matches(event: Any) -> bool:
-    return table(event).get("eventSource") in _SOURCES and isinstance(event.get("records"), dict)
+    return as_object(event).get("eventSource") in _SOURCES and isinstance(event.get("records"), dict)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    cluster = text(event.get("eventSourceArn"))
+    cluster = as_text(event.get("eventSourceArn"))
     return [
-        _message(cluster, text(partition), record)
+        _message(cluster, as_text(partition), record)
         for partition, records in event["records"].items()
-        for record in rows(records)
+        for record in as_objects(records)
     ]
 
 
 def _message(cluster: str, partition: str, record: dict[str, Any]) -> Message:
     """Return the message in a record of `partition`, which is named `TOPIC-NUMBER`."""
-    offset = whole(record.get("offset"))
+    offset = as_int(record.get("offset"))
     return Message(
-        identity(f"kafka:{cluster}", partition, offset),
+        message_key(f"kafka:{cluster}", partition, offset),
         from_base64(record.get("value")),
-        {"source": "kafka", "topic": text(record.get("topic")) or partition.rpartition("-")[0]},
-        lane=partition,
-        handle={"partition": partition, "offset": offset},
+        {"source": "kafka", "topic": as_text(record.get("topic")) or partition.rpartition("-")[0]},
+        ordering_key=partition,
+        item_identifier={"partition": partition, "offset": offset},
     )
 
 
-def _partial(returned: Sequence[Message]) -> dict[str, Any]:
-    """Name the first record of each partition that must come again: Lambda goes on from there."""
+def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
+    """Return the first record of each partition to redeliver: Lambda continues from there."""
     first: dict[str | None, Any] = {}
-    for message in returned:
-        first.setdefault(message.lane, message.handle)
-    return {"batchItemFailures": [{"itemIdentifier": handle} for handle in first.values()]}
+    for message in nacked:
+        first.setdefault(message.ordering_key, message.item_identifier)
+    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in first.values()]}
 
 
-KAFKA = MessageSource("kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, _partial)
+KAFKA = MessageSource("kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, _partial_response)

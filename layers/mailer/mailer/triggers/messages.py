@@ -1,4 +1,4 @@
-"""Batches of messages: each becomes an email, in the order that its platform promises."""
+"""Batch processing: one email per message, with the order of each ordering key kept."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import base64
 import hashlib
 import json
 import threading
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.concurrency import ordered_map
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
-from mailer.errors import FieldError, InvalidRequest, MailerError, StoreUnavailable
+from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import DeferPolicy
 from mailer.telemetry import logs
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mailer.deadline import Deadline
     from mailer.delivery.outcome import Outcome
     from mailer.runtime import Runtime
-
-WORKERS = 20  # SES takes 20 requests a second
 
 
 class Ack(Enum):
@@ -41,7 +39,7 @@ class Ack(Enum):
     """Dead-letter in the ledger and acknowledge."""
 
 
-# Where the platform has dead letters of its own, a refused message is returned until it gets there.
+# Ack policy of platforms with a dead-letter queue of their own: redelivery takes a refused message there.
 PLATFORM_DLQ = {
     Disposition.ACCEPTED: Ack.ACK,
     Disposition.PENDING: Ack.ACK,
@@ -51,52 +49,52 @@ PLATFORM_DLQ = {
     Disposition.IN_FLIGHT: Ack.NACK,
     Disposition.KEY_REUSED: Ack.NACK,
 }
-# Where a refused message would come back for ever and hold up the others, the ledger buries it.
+# Ack policy of platforms that would redeliver a refused message for ever and block the messages after it.
 LEDGER_DLQ = PLATFORM_DLQ | {Disposition.REFUSED: Ack.DEAD_LETTER, Disposition.KEY_REUSED: Ack.DEAD_LETTER}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Message:
     """One message of a batch.
 
-    `key` is its own identity, the same at every delivery, which names the email where the body names none;
-    None where it has none. `origin` says where it comes from: `topic`, `queue`, `source`. `lane` is what
-    must stay in order (a FIFO group, a partition), or None where nothing must. `receive_count` counts its
-    deliveries, and `handle` is what its platform calls it in an answer.
+    `key` is the platform's identity of the message, the same at every delivery, or None if it has none: the
+    email's key if the body has none. `origin` is where it comes from: `topic`, `queue`, `source`. Messages
+    with the same `ordering_key` (a FIFO group, a partition) are processed in order. `receive_count` counts
+    the deliveries; `item_identifier` identifies the message in a partial batch response.
     """
 
     key: str | None
     body: Any
     origin: Mapping[str, str] = field(default_factory=dict)
-    lane: str | None = None
+    ordering_key: str | None = None
     receive_count: int = 1
-    handle: Any = None
+    item_identifier: Any = None
 
 
 @dataclass(frozen=True)
 class BatchPolicy:
-    """What a platform wants done with its messages: what the ledger keeps of them, and their acks."""
+    """How a trigger's messages are handled: which unsent emails the ledger stores, and how each is acked."""
 
     trigger: str
-    keep: DeferPolicy
-    acks: Mapping[Disposition, Ack]
+    defer: DeferPolicy
+    ack_policy: Mapping[Disposition, Ack]
 
 
 @dataclass(frozen=True)
 class MessageSource(BatchPolicy):
-    """How one message source is recognised, read and answered.
+    """How one message source is recognised, read and responded to.
 
-    `messages` never raises, whatever its event holds. `partial` makes the answer that names what must come
-    again; None where the platform takes no such answer and brings all or nothing.
+    `messages` never raises, whatever the event holds. `partial_response` returns the partial batch response
+    that names the messages to redeliver; None if the platform redelivers a batch as a whole only.
     """
 
     matches: Callable[[Any], bool]
     messages: Callable[[Any], list[Message]]
-    partial: Callable[[Sequence[Message]], dict[str, Any]] | None = None
+    partial_response: Callable[[Sequence[Message]], dict[str, Any]] | None = None
 
 
 class Result(NamedTuple):
-    """What became of one message: its ack, and what a caller who waits for it is told."""
+    """The outcome of one message: its ack, and the receipt or reason for a synchronous caller."""
 
     message: Message
     ack: Ack
@@ -104,7 +102,7 @@ class Result(NamedTuple):
 
 
 class RedeliveryRequired(MailerError):
-    """Some messages could neither be sent nor kept: the platform must bring the whole batch again."""
+    """Some messages could neither be sent nor stored: the platform must redeliver the whole batch."""
 
     code = "RedeliveryRequired"
     retryable = True
@@ -112,111 +110,108 @@ class RedeliveryRequired(MailerError):
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the lanes of a batch share; once `store_down` is set, no lane asks the store again."""
+    """What the messages of a batch share.
 
-    platform: BatchPolicy
+    `stopped` holds the ordering keys after whose failed message nothing is sent. Once `store_down` is set,
+    no message calls the store.
+    """
+
+    policy: BatchPolicy
     deadline: Deadline
     runtime: Runtime
+    stopped: set[str] = field(default_factory=set)
     store_down: threading.Event = field(default_factory=threading.Event)
 
-    def should_return(self) -> bool:
-        """Tell whether what is left goes back to its platform without a look at it."""
-        late = not self.deadline.allows_call() and self.platform.keep is not DeferPolicy.ALWAYS
-        return late or self.store_down.is_set()
+    def should_return(self, message: Message) -> bool:
+        """Return whether the message is returned to its platform unprocessed."""
+        late = not self.deadline.allows_call() and self.policy.defer is not DeferPolicy.ALWAYS
+        return late or self.store_down.is_set() or message.ordering_key in self.stopped
+
+    def stop(self, message: Message) -> None:
+        """Return the later messages of the same ordering key unprocessed."""
+        if message.ordering_key is not None:
+            self.stopped.add(message.ordering_key)
 
 
 def process(
-    platform: BatchPolicy, messages: Sequence[Message], deadline: Deadline, runtime: Runtime
+    policy: BatchPolicy, messages: Sequence[Message], deadline: Deadline, runtime: Runtime
 ) -> list[Result]:
-    """Send every message's email and return what became of each, in the order of `messages`.
+    """Send the email of every message and return the results, in the order of `messages`.
 
-    In a lane nothing is sent after a message that must come again; what is refused for good holds its lane
-    up at its first delivery only.
+    After a message that must be redelivered, no message of its ordering key is sent; a permanently refused
+    one blocks its ordering key at its first delivery only.
     """
-    lanes: defaultdict[object, list[Message]] = defaultdict(list)
-    for message in messages:
-        lanes[message if message.lane is None else message.lane].append(message)
-    batch = _Batch(platform, deadline, runtime)
-    with ThreadPoolExecutor(max_workers=min(WORKERS, len(lanes)) or 1) as pool:
-        done = pool.map(lambda lane: _process_lane(batch, lane), lanes.values())
-        results = {result.message: result for lane in done for result in lane}
-    return [results[message] for message in messages]
+    batch = _Batch(policy, deadline, runtime)
+    return ordered_map(partial(_process_message, batch), messages, lambda message: message.ordering_key)
 
 
-def _process_lane(batch: _Batch, lane: list[Message]) -> list[Result]:
-    results: list[Result] = []
-    for index, message in enumerate(lane):
-        if batch.should_return():
-            return results + [_unsent(one) for one in lane[index:]]
-        result, stops = _process_message(batch, message)
-        results.append(result)
-        if stops:
-            return results + [_unsent(one) for one in lane[index + 1 :]]
-    return results
-
-
-def _process_message(batch: _Batch, message: Message) -> tuple[Result, bool]:
-    """Return what became of the message, and whether its lane stops here."""
-    trigger, runtime = batch.platform.trigger, batch.runtime
+def _process_message(batch: _Batch, message: Message) -> Result:
+    if batch.should_return(message):
+        return Result(message, Ack.NACK, {"code": "NotProcessed"})
+    trigger = batch.policy.trigger
     try:
-        try:
-            disposition, report = _deliver(batch, message)
-        except InvalidRequest as error:
-            logs.refused(trigger, error, key=message.key)
-            disposition = Disposition.REFUSED
-            report = {"code": error.code, "errors": [vars(one) for one in error.errors]}
-        except MailerError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect met by one message must not hold up the others
-            logs.unexpected(trigger, error)
-            disposition, report = Disposition.REFUSED, {"code": "InternalError"}
-        ack = batch.platform.acks[disposition]
+        disposition, report = _deliver_or_refuse(batch, message)
+        ack = batch.policy.ack_policy[disposition]
         if ack is Ack.DEAD_LETTER:
-            _dead_letter(runtime, trigger, message, report)
+            _dead_letter(batch.runtime, trigger, message, report)
     except StoreUnavailable as error:
         logs.refused(trigger, error, key=message.key)
         batch.store_down.set()
-        return Result(message, Ack.NACK, {"code": error.code}), True
-    for_good = disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
-    stops = ack is Ack.NACK and not (for_good and message.receive_count > 1)
-    return Result(message, ack, report), stops
+        return Result(message, Ack.NACK, {"code": error.code})
+    permanent = disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
+    if ack is Ack.NACK and not (permanent and message.receive_count > 1):
+        batch.stop(message)
+    return Result(message, ack, report)
+
+
+def _deliver_or_refuse(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
+    """Return the message's disposition and report; a message with an error of its own is refused."""
+    trigger = batch.policy.trigger
+    try:
+        return _deliver(batch, message)
+    except InvalidRequest as error:
+        logs.refused(trigger, error, key=message.key)
+        return Disposition.REFUSED, {"code": error.code, "errors": error.to_json()}
+    except MailerError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one message's bug must not fail the batch
+        logs.unexpected(trigger, error)
+        return Disposition.REFUSED, {"code": "InternalError"}
 
 
 def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
-    asked = read_body(message.body, message.origin, message.key, batch.runtime.config)
-    if asked is None:
+    parsed = read_body(message.body, message.origin, message.key, batch.runtime.config)
+    if parsed is None:
         return Disposition.ACCEPTED, {"state": "ignored"}
-    if isinstance(asked, DigestItem):
-        return _gather(batch, asked)
-    if asked.key is None:
+    if isinstance(parsed, DigestItem):
+        return _add_digest_item(batch, parsed)
+    if parsed.key is None:
         raise InvalidRequest.at(
-            "/idempotency_key", "is needed: the message has no identity that would last over its redelivery"
+            "/idempotency_key", "is required: the message has no identity that lasts over redeliveries"
         )
     outcome = deliver(
-        asked.request,
-        key=asked.key,
-        trigger=batch.platform.trigger,
+        parsed.request,
+        key=parsed.key,
+        trigger=batch.policy.trigger,
         deadline=batch.deadline,
-        defer=batch.platform.keep,
+        defer=batch.policy.defer,
         runtime=batch.runtime,
     )
     return outcome.disposition, _report(outcome)
 
 
-def _gather(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
-    """Put a digest's item where its digest gathers them; raises InvalidRequest.
+def _add_digest_item(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
+    """Store an item for its digest; raises InvalidRequest.
 
-    An item without an `item_id` goes by its message's own identity.
+    An item without an `item_id` is identified by its message's key.
     """
     from mailer.digest.items import add_items
 
     try:
         added = add_items(None, [{"item_id": item.key, **item.fields}], batch.runtime)
     except InvalidRequest as error:
-        raise InvalidRequest(
-            FieldError(one.pointer.removeprefix("/0"), one.detail) for one in error.errors
-        ) from None
-    return Disposition.ACCEPTED, {"state": "gathered", "duplicate": bool(added.duplicates)}
+        raise error.relative_to("/0") from None
+    return Disposition.ACCEPTED, {"state": "queued", "duplicate": bool(added.duplicates)}
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:
@@ -225,12 +220,8 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     return outcome.reason()
 
 
-def _unsent(message: Message) -> Result:
-    return Result(message, Ack.NACK, {"code": "NotProcessed"})
-
-
 def _dead_letter(runtime: Runtime, trigger: str, message: Message, reason: dict[str, Any]) -> None:
-    """Keep the message, whole, in the ledger's dead letters; what is no UTF-8 as base64."""
+    """Store the whole message in the ledger's dead letters; what is not UTF-8 as base64."""
     body = message.body if isinstance(message.body, (str, bytes)) else json.dumps(message.body, default=str)
     raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
     try:

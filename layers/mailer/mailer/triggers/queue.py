@@ -1,4 +1,4 @@
-"""The queue function: which message source is this, and how does it want to be answered?"""
+"""The queue function: dispatch an event to its message source."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ SOURCES = (SQS, SNS, KAFKA, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Answer one batch, or one email that is the event itself.
+    """Return the platform's response to a batch, or to a directly invoked email request.
 
-    Raises RedeliveryRequired, StoreUnavailable or ConfigurationError, where the event must be redelivered.
+    Raises RedeliveryRequired, StoreUnavailable or ConfigurationError if the event must be redelivered.
     """
     deadline = Deadline.of(context)
     source = next((source for source in SOURCES if source.matches(event)), None)
@@ -37,33 +37,33 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         runtime = Runtime.current()
     except ConfigurationError as error:
         logs.refused("queue", error, setting=error.setting, rule=error.rule)
-        if source and source.partial:
-            return source.partial(source.messages(event))
+        if source and source.partial_response:
+            return source.partial_response(source.messages(event))
         raise
     if source:
-        return _answer(source, event, deadline, runtime)
+        return _handle_batch(source, event, deadline, runtime)
     if is_invocation(event, runtime.config):
         return handle_invocation(event, context, deadline, runtime)
-    return _unknown(event, context, runtime)
+    return _dead_letter_unknown(event, context, runtime)
 
 
-def _answer(source: MessageSource, event: Any, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+def _handle_batch(source: MessageSource, event: Any, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
     messages = source.messages(event)
     results = process(source, messages, deadline, runtime)
-    returned = [result.message for result in results if result.ack is Ack.NACK]
-    if source.partial:
-        return source.partial(returned)
-    if returned:
-        raise RedeliveryRequired(f"{len(returned)} of {len(messages)} messages must come again")
+    nacked = [result.message for result in results if result.ack is Ack.NACK]
+    if source.partial_response:
+        return source.partial_response(nacked)
+    if nacked:
+        raise RedeliveryRequired(f"{len(nacked)} of {len(messages)} messages must be redelivered")
     return {"records": len(messages)}
 
 
-def _unknown(event: Any, context: Any, runtime: Runtime) -> dict[str, Any]:
-    """Keep an event of no known source as a dead letter, so that nothing in it is lost."""
+def _dead_letter_unknown(event: Any, context: Any, runtime: Runtime) -> dict[str, Any]:
+    """Dead-letter an event of no known source."""
     error = UnknownEvent.at("", "must be messages of a known source, or an email request")
     logs.refused("queue", error)
     body = json.dumps(event, default=str)
     runtime.ledger.dead_letter(
         f"invocation:{request_id(context)}", {"code": error.code, "detail": str(error)}, body
     )
-    return {"code": error.code, "errors": [vars(one) for one in error.errors]}
+    return {"code": error.code, "errors": error.to_json()}

@@ -1,4 +1,4 @@
-"""The schedule function: a tick names a job, and the job runs until its work or its time is over."""
+"""The schedule function: run the job named in the scheduled event until it is done or time is up."""
 
 from __future__ import annotations
 
@@ -18,57 +18,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """One run of one job: its arguments, and `scheduled_time`, the time that it was meant for."""
+    """One run of the job `name`; `scheduled_time` is as the event has it, RFC 3339 or empty."""
 
     trigger: str
-    job: str
+    name: str
     scheduled_time: str
     arguments: dict[str, Any]
 
 
-def _digest(tick: ScheduledJob, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+def _digest(job: ScheduledJob, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
     from mailer.digest.run import run_digest
 
-    return run_digest(tick.arguments.get("digest"), tick.scheduled_time, tick.trigger, deadline, runtime)
+    return run_digest(job.arguments.get("digest"), job.scheduled_time, job.trigger, deadline, runtime)
 
 
-def _plan(tick: ScheduledJob, _deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
+def _plan(job: ScheduledJob, _deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
     from mailer.digest.plan import count
 
-    return count(tick.arguments.get("digest"), tick.scheduled_time, runtime)
+    return count(job.arguments.get("digest"), job.scheduled_time, runtime)
 
 
 JOBS: dict[str, Callable[[ScheduledJob, Deadline, Runtime], dict[str, Any]]] = {
     "digest": _digest,
     "plan": _plan,
-    "sweep": lambda tick, deadline, runtime: sweep(tick.trigger, deadline, runtime),
+    "sweep": lambda job, deadline, runtime: sweep(job.trigger, deadline, runtime),
 }
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Run the job that the tick names and return its counts; raises StoreUnavailable."""
+    """Run the job that the event names and return its counts; raises StoreUnavailable."""
     deadline = Deadline.of(context)
     try:
-        tick = read_scheduled_job(event)
-        counts = JOBS[tick.job](tick, deadline, Runtime.current())
+        job = read_scheduled_job(event)
+        counts = JOBS[job.name](job, deadline, Runtime.current())
     except InvalidRequest as error:
         logs.refused("schedule", error)
-        return {"code": error.code, "errors": [vars(one) for one in error.errors]}
-    logs.job_done(tick.trigger, tick.job, counts)
-    return {"job": tick.job, **counts}
+        return {"code": error.code, "errors": error.to_json()}
+    logs.job_done(job.trigger, job.name, counts)
+    return {"job": job.name, **counts}
 
 
 def read_scheduled_job(event: Any) -> ScheduledJob:
-    """Return the tick in an SCF timer's event or in what EventBridge passes; raises InvalidRequest."""
+    """Return the job in an SCF timer's event or in EventBridge's payload; raises InvalidRequest."""
     if not isinstance(event, dict):
-        raise UnknownEvent.at("", "a schedule's event is a JSON object")
+        raise UnknownEvent.at("", "a scheduled event must be a JSON object")
     if event.get("Type") == "Timer":
         arguments = read_object(str(event.get("Message") or "{}"))
-        trigger, time, place = "scf-timer", event.get("Time"), "/Message/job"
+        trigger, time, pointer = "scf-timer", event.get("Time"), "/Message/job"
     else:
         arguments = event
-        trigger, time, place = "eventbridge", event.get("scheduled_time"), "/job"
-    job = arguments.get("job")
-    if not isinstance(job, str) or job not in JOBS:
-        raise UnknownEvent.at(place, f"must be one of: {', '.join(sorted(JOBS))}")
-    return ScheduledJob(trigger, job, str(time or ""), arguments)
+        trigger, time, pointer = "eventbridge", event.get("scheduled_time"), "/job"
+    name = arguments.get("job")
+    if not isinstance(name, str) or name not in JOBS:
+        raise UnknownEvent.at(pointer, f"must be one of: {', '.join(sorted(JOBS))}")
+    return ScheduledJob(trigger, name, str(time or ""), arguments)

@@ -1,4 +1,4 @@
-"""Amazon SNS, pushed to Lambda asynchronously: it takes no answer and tries three times in all."""
+"""Amazon SNS, pushed to Lambda asynchronously: the response is ignored; three attempts in all."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import identity, last_part, rows, table
+from .fields import arn_name, as_object, as_objects, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 
 def _matches(event: Any) -> bool:
-    return any(record.get("EventSource") == "aws:sns" for record in rows(table(event).get("Records")))
+    return any(
+        record.get("EventSource") == "aws:sns" for record in as_objects(as_object(event).get("Records"))
+    )
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(table(record.get("Sns"))) for record in rows(event["Records"])]
+    return [_message(as_object(record.get("Sns"))) for record in as_objects(event["Records"])]
 
 
 def _message(notification: dict[str, Any]) -> Message:
     return Message(
-        identity("sns", notification.get("MessageId")),
+        message_key("sns", notification.get("MessageId")),
         notification.get("Message"),
-        {"source": "sns", "topic": last_part(notification.get("TopicArn"))},
+        {"source": "sns", "topic": arn_name(notification.get("TopicArn"))},
     )
 
 

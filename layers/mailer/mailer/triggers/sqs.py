@@ -1,4 +1,4 @@
-"""Amazon SQS, standard and FIFO: answered with the records that must come again."""
+"""Amazon SQS, standard and FIFO: partial batch response by message id."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
 from mailer.ledger import DeferPolicy
 
-from .fields import identity, last_part, rows, table, text, whole
+from .fields import arn_name, as_int, as_object, as_objects, as_text, message_key
 from .messages import PLATFORM_DLQ, Message, MessageSource
 
 if TYPE_CHECKING:
@@ -16,33 +16,35 @@ if TYPE_CHECKING:
 
 
 def _matches(event: Any) -> bool:
-    return any(record.get("eventSource") == "aws:sqs" for record in rows(table(event).get("Records")))
+    return any(
+        record.get("eventSource") == "aws:sqs" for record in as_objects(as_object(event).get("Records"))
+    )
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(record) for record in rows(event["Records"])]
+    return [_message(record) for record in as_objects(event["Records"])]
 
 
 def _message(record: dict[str, Any]) -> Message:
-    attributes = table(record.get("attributes"))
-    key, body = identity("sqs", record.get("messageId")), record.get("body")
-    origin = {"source": "sqs", "queue": last_part(record.get("eventSourceARN"))}
+    attributes = as_object(record.get("attributes"))
+    key, body = message_key("sqs", record.get("messageId")), record.get("body")
+    origin = {"source": "sqs", "queue": arn_name(record.get("eventSourceARN"))}
     if notification := _notification(body):
-        key = identity("sns", notification["MessageId"])
+        key = message_key("sns", notification["MessageId"])
         body = notification["Message"]
-        origin["topic"] = last_part(notification["TopicArn"])
+        origin["topic"] = arn_name(notification["TopicArn"])
     return Message(
         key,
         body,
         origin,
-        lane=text(attributes.get("MessageGroupId")) or None,
-        receive_count=whole(attributes.get("ApproximateReceiveCount")) or 1,
-        handle=record.get("messageId"),
+        ordering_key=as_text(attributes.get("MessageGroupId")) or None,
+        receive_count=as_int(attributes.get("ApproximateReceiveCount")) or 1,
+        item_identifier=record.get("messageId"),
     )
 
 
 def _notification(body: Any) -> dict[str, Any] | None:
-    """Return the envelope that SNS puts around a message, unless its delivery is raw."""
+    """Return the envelope that SNS puts around a message unless raw delivery is on, else None."""
     if not (isinstance(body, str) and "Notification" in body):
         return None
     try:
@@ -57,9 +59,9 @@ def _notification(body: Any) -> dict[str, Any] | None:
     return document if enveloped else None
 
 
-def _partial(returned: Sequence[Message]) -> dict[str, Any]:
-    """Name every record that must come again; an identifier that is no text fails the whole batch."""
-    return {"batchItemFailures": [{"itemIdentifier": message.handle} for message in returned]}
+def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
+    """Return the records to redeliver; Lambda fails the whole batch for an identifier that is not a text."""
+    return {"batchItemFailures": [{"itemIdentifier": message.item_identifier} for message in nacked]}
 
 
-SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, _partial)
+SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, _partial_response)
