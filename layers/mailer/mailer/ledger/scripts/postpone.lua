@@ -12,7 +12,7 @@ if record.state ~= 'unknown' and record.state ~= 'deferred' and record.state ~= 
 end
 local grace, retention = tonumber(ARGV[1]), tonumber(ARGV[2])
 local age = now - tonumber(record.sent_at or record.created_at)
-local wait = age / 8 -- what has failed for long is tried ever less often
+local wait = math.max(age / 8, 60000) -- what has failed for long is tried ever less often
 if age < retention and record.state == 'unknown' then
   redis.call('ZADD', keys.unsettled, format_int(now + wait - grace), record.id)
 elseif age < retention then
