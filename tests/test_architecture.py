@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from layer_parts import PARTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -20,26 +22,6 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
 MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 
-# From the bottom up: a part (a package of the layer, or a module beside them) imports from itself and from
-# those above it in this list, types included.
-PARTS = (
-    "errors",
-    "clock",
-    "concurrency",
-    "email",
-    "deadline",
-    "ses",
-    "config",
-    "ledger",
-    "telemetry",
-    "runtime",
-    "delivery",
-    "digest",
-    "doctor",
-    "triggers",
-    "http_api",
-    "__main__",
-)
 ADAPTERS = {"triggers", "http_api"}
 OWNERS = {
     "valkey": {"mailer.ledger.store"},

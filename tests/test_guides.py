@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from layer_parts import PARTS
 from mailer.ledger.record import State
-from test_architecture import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
