@@ -6,21 +6,19 @@ It answers requests without X-TC-Action. Errors are `{"error": …}` with a 4xx 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import page
+from .account import Account
 from .answer import Answer, json_answer
 from .api import Request
 from .templates import from_json
 
-if TYPE_CHECKING:
-    from .emulator import Emulator
-
 PREFIX = "/_emulator/"
 
 Item = TypeVar("Item")
-Handler = Callable[["Emulator", str, dict[str, str], bytes], Any]
+Handler = Callable[[Account, str, dict[str, str], bytes], Any]
 
 
 class AdminError(Exception):
@@ -31,7 +29,7 @@ class AdminError(Exception):
         super().__init__(message)
 
 
-def answer(emulator: "Emulator", request: Request) -> Answer:
+def answer(account: Account, request: Request) -> Answer:
     """The answer of the admin API, or the inbox page."""
     url = urlsplit(request.path)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
@@ -40,7 +38,7 @@ def answer(emulator: "Emulator", request: Request) -> Answer:
         if url.path == "/" and request.method == "GET":
             return page.answer()
         name, _, rest = unquote(url.path).removeprefix(PREFIX).partition("/")
-        return json_answer(_route(request.method, url.path, name)(emulator, rest, query, request.body))
+        return json_answer(_route(request.method, url.path, name)(account, rest, query, request.body))
     except AdminError as error:
         return json_answer({"error": str(error)}, error.status)
     except (ValueError, TypeError) as error:
@@ -61,13 +59,13 @@ def _route(method: str, path: str, name: str) -> Handler:
     return handler
 
 
-def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes) -> Any:
+def _inbox(account: Account, rest: str, query: dict[str, str], _body: bytes) -> Any:
     if rest:
-        mail = emulator.mailbox.mail(int(rest))
+        mail = account.mailbox.mail(int(rest))
         if mail is None:
             raise AdminError(404, "no such email, or no longer kept")
         return mail.as_json()
-    mails = emulator.inbox(
+    mails = account.inbox(
         to=query.get("to", ""),
         smtp_message_id=query.get("smtp_message_id", ""),
         after=int(query.get("after", "0")),
@@ -76,47 +74,47 @@ def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes)
     return [mail.as_summary() if summary else mail.as_json() for mail in _newest(mails, query)]
 
 
-def _calls(emulator: "Emulator", _rest: str, query: dict[str, str], _body: bytes) -> Any:
-    return [asdict(call) for call in _newest(emulator.calls(), query)]
+def _calls(account: Account, _rest: str, query: dict[str, str], _body: bytes) -> Any:
+    return [asdict(call) for call in _newest(account.calls(), query)]
 
 
 def _newest(items: list[Item], query: dict[str, str]) -> list[Item]:
     return items[max(0, len(items) - int(query["limit"])) :] if "limit" in query else items
 
 
-def _reset(emulator: "Emulator", *_: Any) -> Any:
-    emulator.reset()
+def _reset(account: Account, *_: Any) -> Any:
+    account.reset()
     return {"ok": True}
 
 
-def _add_fault(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
+def _add_fault(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
     wish = _object(body)
     match = wish.pop("match", {})
     if not isinstance(match, dict) or not all(isinstance(pattern, str) for pattern in match.values()):
         raise AdminError(400, "match maps names to patterns")
-    return emulator.faults.add(_take(wish, "fault"), **wish, **match)
+    return account.faults.add(_take(wish, "fault"), **wish, **match)
 
 
-def _clear_faults(emulator: "Emulator", *_: Any) -> Any:
-    emulator.faults.clear()
+def _clear_faults(account: Account, *_: Any) -> Any:
+    account.faults.clear()
     return {"ok": True}
 
 
-def _add_template(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
+def _add_template(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
     template = from_json(_object(body))
-    emulator.add_template(template)
+    account.add_template(template)
     return asdict(template)
 
 
-def _trigger_callback(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
+def _trigger_callback(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
     wish = _object(body)
     sequence = wish.pop("mail", None)
-    mail = emulator.mailbox.mail(sequence) if isinstance(sequence, int) else None
+    mail = account.mailbox.mail(sequence) if isinstance(sequence, int) else None
     if mail is None:
         raise AdminError(404, "mail is the sequence number of a kept email")
     if not all(isinstance(wish.get(name, ""), str) for name in ("recipient", "url")):
         raise AdminError(400, "recipient and url are text")
-    return emulator.callbacks.trigger(mail, _take(wish, "event"), **wish)
+    return account.callbacks.trigger(mail, _take(wish, "event"), **wish)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -136,18 +134,16 @@ def _take(wish: dict[str, Any], name: str) -> str:
 # By method and the path after the prefix.
 ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): lambda *_: {"status": "ok"},
-    ("GET", "counts"): lambda emulator, *_: emulator.counts(),
+    ("GET", "counts"): lambda account, *_: account.counts(),
     ("GET", "inbox"): _inbox,
     ("DELETE", "inbox"): _reset,
-    ("GET", "stats"): lambda emulator, *_: emulator.stats(),
+    ("GET", "stats"): lambda account, *_: account.stats(),
     ("GET", "requests"): _calls,
-    ("GET", "faults"): lambda emulator, *_: emulator.faults.rules(),
+    ("GET", "faults"): lambda account, *_: account.faults.rules(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,
-    ("GET", "templates"): lambda emulator, *_: [
-        asdict(template) for template in emulator.api.templates.all()
-    ],
+    ("GET", "templates"): lambda account, *_: [asdict(template) for template in account.api.templates.all()],
     ("POST", "templates"): _add_template,
-    ("GET", "callbacks"): lambda emulator, *_: [asdict(callback) for callback in emulator.callbacks.log()],
+    ("GET", "callbacks"): lambda account, *_: [asdict(callback) for callback in account.callbacks.log()],
     ("POST", "callbacks"): _trigger_callback,
 }
