@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
-from local.store import EmbeddedStore
+from local.store import embedded_store
 from mailer.config.file import Config
 from mailer.config.settings import Settings
 from mailer.deadline import Deadline
@@ -149,7 +149,7 @@ def whole_batch(url: str) -> None:
 
 def main() -> None:
     """Measure on a store of its own."""
-    with EmbeddedStore() as store:
+    with embedded_store() as store:
         for sent in (False, True):
             measure(store.url, sent=sent)
         whole_batch(store.url)

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from local.store import EmbeddedStore
+from local.store import embedded_store
 
 SIZES = (12_500, 25_000, 50_000, 100_000)
 MEGABYTES = 200
@@ -28,7 +28,7 @@ def main() -> int:
     print(f"{'recipients':>10} {'seconds':>8} {'us each':>8} {'peak MB':>8}  plan")
     each = peak = 0.0
     costs = []
-    with EmbeddedStore() as store:
+    with embedded_store() as store:
         settings = {"MAILER_STORE_URL": store.url, "MAILER_CONFIG": str(CONFIG)}
         filled = 0
         for size in SIZES:

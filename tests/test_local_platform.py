@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -270,7 +271,7 @@ def test_function_killed_during_the_call_of_ses_does_not_send_again(
     cloud: type[Function], environment: dict[str, str], ses: Emulator
 ) -> None:
     event = batch(cloud, body(to="slow@fault.example"))
-    with cloud("queue", environment=environment) as function:
+    with closing(cloud("queue", environment=environment)) as function:
         first: list[Any] = []
         caller = threading.Thread(target=lambda: first.append(function.invoke(event)))
         caller.start()
