@@ -117,8 +117,10 @@ def _print_summary(stack: LocalStack) -> None:
             input()
         return
     print(f"{stats['accepted']} emails in the inbox:")
-    for mail in stack.ses.inbox():
-        print(f"  {mail.subject:<24}  {', '.join(mail.to)}")
+    mails = stack.ses.inbox()
+    width = max(len(mail.subject) for mail in mails)
+    for mail in mails:
+        print(f"  {mail.subject:<{width}}  {', '.join(mail.to)}")
 
 
 def _demo_sample_event(stack: LocalStack, event: SampleEvent) -> None:

@@ -1,4 +1,4 @@
-"""One instance of all functions: reads invocations from stdin, one JSON line each, and may be killed at any time."""
+"""One instance of all functions: reads invocations from stdin, one JSON line each; it may be killed."""
 
 from __future__ import annotations
 
