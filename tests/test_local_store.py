@@ -35,7 +35,7 @@ def test_data_survives_a_crash_of_the_store() -> None:
             assert client.get("key") == "value"
 
 
-def test_nothing_is_left_of_a_store() -> None:
+def test_data_of_a_store_is_removed() -> None:
     with embedded_store() as store, connect(store) as client:
         client.set("key", "value")
         folder = Path(client.config_get("dir")["dir"])
@@ -45,7 +45,7 @@ def test_nothing_is_left_of_a_store() -> None:
         client.ping()
 
 
-def test_stores_are_apart() -> None:
+def test_stores_are_separate() -> None:
     with embedded_store() as one, embedded_store() as other:
         with connect(one) as client:
             client.set("key", "value")

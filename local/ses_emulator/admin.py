@@ -1,6 +1,6 @@
-"""What the emulator offers beside the API: inbox, calls, counts, faults, templates, callbacks, inbox page.
+"""The admin API and the inbox page: emails, calls, counts, faults, templates, callbacks.
 
-It answers requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
+It serves requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
 """
 
 import json
@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import page
 from .account import Account
-from .answer import Answer, json_answer
 from .api import Request
+from .response import Response, json_response
 from .templates import from_json
 
 PREFIX = "/_emulator/"
@@ -22,40 +22,40 @@ Handler = Callable[[Account, str, dict[str, str], bytes], Any]
 
 
 class AdminError(Exception):
-    """A request to the admin API that cannot be answered; `status` is the HTTP status."""
+    """A request that the admin API rejects; `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
         super().__init__(message)
 
 
-def answer(account: Account, request: Request) -> Answer:
-    """The answer of the admin API, or the inbox page."""
+def respond(account: Account, request: Request) -> Response:
+    """Return the response of the admin API, or the inbox page."""
     url = urlsplit(request.path)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     try:
-        _refuse_foreign_origin(request)
+        _check_origin(request)
         if url.path == "/" and request.method == "GET":
-            return page.answer()
+            return page.response()
         name, _, rest = unquote(url.path).removeprefix(PREFIX).partition("/")
-        return json_answer(_route(request.method, url.path, name)(account, rest, query, request.body))
+        return json_response(_route(request.method, url.path, name)(account, rest, query, request.body))
     except AdminError as error:
-        return json_answer({"error": str(error)}, error.status)
+        return json_response({"error": str(error)}, error.status)
     except (ValueError, TypeError) as error:
-        return json_answer({"error": str(error)}, 400)
+        return json_response({"error": str(error)}, 400)
 
 
-def _refuse_foreign_origin(request: Request) -> None:
-    """A web page somewhere must not change the emulator through a developer's browser."""
+def _check_origin(request: Request) -> None:
+    """Raise AdminError for a request that a browser sends for a page of another origin."""
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise AdminError(403, "requests of other origins are refused")
+        raise AdminError(403, "requests from pages of other origins are rejected")
 
 
 def _route(method: str, path: str, name: str) -> Handler:
     handler = ROUTES.get((method, name))
     if handler is None or not path.startswith(PREFIX):
-        raise AdminError(404, "not found; calls of the API carry X-TC-Action")
+        raise AdminError(404, "not found; calls of the SES API carry X-TC-Action")
     return handler
 
 
@@ -63,7 +63,7 @@ def _inbox(account: Account, rest: str, query: dict[str, str], _body: bytes) -> 
     if rest:
         mail = account.mailbox.mail(int(rest))
         if mail is None:
-            raise AdminError(404, "no such email, or no longer kept")
+            raise AdminError(404, "no such email, or it is no longer stored")
         return mail.as_json()
     mails = account.inbox(
         to=query.get("to", ""),
@@ -75,7 +75,7 @@ def _inbox(account: Account, rest: str, query: dict[str, str], _body: bytes) -> 
 
 
 def _calls(account: Account, _rest: str, query: dict[str, str], _body: bytes) -> Any:
-    return [asdict(call) for call in _newest(account.calls(), query)]
+    return [call.as_json() for call in _newest(account.calls(), query)]
 
 
 def _newest(items: list[Item], query: dict[str, str]) -> list[Item]:
@@ -88,11 +88,11 @@ def _reset(account: Account, *_: Any) -> Any:
 
 
 def _add_fault(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    wish = _object(body)
-    match = wish.pop("match", {})
+    fields = _json_object(body)
+    match = fields.pop("match", {})
     if not isinstance(match, dict) or not all(isinstance(pattern, str) for pattern in match.values()):
-        raise AdminError(400, "match maps names to patterns")
-    return account.faults.add(_take(wish, "fault"), **wish, **match)
+        raise AdminError(400, "match must map names to patterns")
+    return account.faults.add(_pop_text(fields, "fault"), **fields, **match)
 
 
 def _clear_faults(account: Account, *_: Any) -> Any:
@@ -101,37 +101,37 @@ def _clear_faults(account: Account, *_: Any) -> Any:
 
 
 def _add_template(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    template = from_json(_object(body))
+    template = from_json(_json_object(body))
     account.add_template(template)
     return asdict(template)
 
 
 def _trigger_callback(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    wish = _object(body)
-    sequence = wish.pop("mail", None)
+    fields = _json_object(body)
+    sequence = fields.pop("mail", None)
     mail = account.mailbox.mail(sequence) if isinstance(sequence, int) else None
     if mail is None:
-        raise AdminError(404, "mail is the sequence number of a kept email")
-    if not all(isinstance(wish.get(name, ""), str) for name in ("recipient", "url")):
-        raise AdminError(400, "recipient and url are text")
-    return account.callbacks.trigger(mail, _take(wish, "event"), **wish)
+        raise AdminError(404, "mail must be the sequence number of a stored email")
+    if not all(isinstance(fields.get(name, ""), str) for name in ("recipient", "url")):
+        raise AdminError(400, "recipient and url must be strings")
+    return account.callbacks.trigger(mail, _pop_text(fields, "event"), **fields)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     value = json.loads(body or b"{}")
     if not isinstance(value, dict):
-        raise AdminError(400, "the body is a JSON object")
+        raise AdminError(400, "the body must be a JSON object")
     return value
 
 
-def _take(wish: dict[str, Any], name: str) -> str:
-    value = wish.pop(name, None)
+def _pop_text(fields: dict[str, Any], name: str) -> str:
+    value = fields.pop(name, None)
     if not isinstance(value, str):
-        raise AdminError(400, f"{name} is required, as text")
+        raise AdminError(400, f"{name} is required and must be a string")
     return value
 
 
-# By method and the path after the prefix.
+# By method and the first part of the path after the prefix.
 ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): lambda *_: {"status": "ok"},
     ("GET", "counts"): lambda account, *_: account.counts(),

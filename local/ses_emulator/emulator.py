@@ -12,8 +12,8 @@ from .server import Server
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .answer import Answer
     from .api import Request
+    from .response import Response
 
 
 @final
@@ -49,22 +49,22 @@ class Emulator(Account, AbstractContextManager["Emulator"]):
         self.close()
 
     def close(self) -> None:
-        """Close the port and every connection; callbacks that still wait are dropped."""
+        """Close the port and every connection; callbacks not sent yet are dropped."""
         self._server.close()
         self._thread.join()
         self.callbacks.stop()
 
     @property
     def address(self) -> str:
-        """Host and port, as an SDK's `endpoint` wants them."""
+        """Host and port, as an SDK's `endpoint` takes them."""
         return f"{self.settings.host}:{self.port}"
 
     @property
     def endpoint(self) -> str:
-        """The URL, which shows the inbox page in a browser."""
+        """The URL of the API; in a browser it shows the inbox page."""
         return f"http://{self.address}"
 
-    def _respond(self, request: Request) -> Answer:
+    def _respond(self, request: Request) -> Response:
         if "x-tc-action" in request.headers or (request.method == "POST" and request.path == "/"):
-            return self.api.answer(request)
-        return admin.answer(self, request)
+            return self.api.respond(request)
+        return admin.respond(self, request)
