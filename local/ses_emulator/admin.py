@@ -34,7 +34,6 @@ def respond(account: Account, request: Request) -> Response:
     url = urlsplit(request.path)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     try:
-        _check_origin(request)
         if url.path == "/" and request.method == "GET":
             return page.response()
         name, _, rest = unquote(url.path).removeprefix(PREFIX).partition("/")
@@ -43,13 +42,6 @@ def respond(account: Account, request: Request) -> Response:
         return json_response({"error": str(error)}, error.status)
     except (ValueError, TypeError) as error:
         return json_response({"error": str(error)}, 400)
-
-
-def _check_origin(request: Request) -> None:
-    """Raise AdminError for a request that a browser sends for a page of another origin."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise AdminError(403, "requests from pages of other origins are rejected")
 
 
 def _route(method: str, path: str, name: str) -> Handler:

@@ -6,7 +6,7 @@ import threading
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, final
 
-from . import admin
+from . import admin, hosts
 from .account import Account
 from .server import Server
 from .settings import Settings
@@ -42,6 +42,7 @@ class Emulator(Account, AbstractContextManager["Emulator"]):
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="ses-emulator", daemon=True
         )
+        self._hosts = hosts.own_hosts(self.settings.host, self.port)
         self.callbacks.start()
         self._thread.start()
 
@@ -65,6 +66,12 @@ class Emulator(Account, AbstractContextManager["Emulator"]):
         return f"http://{self.address}"
 
     def _respond(self, request: Request) -> Response:
-        if "x-tc-action" in request.headers or (request.method == "POST" and request.path == "/"):
-            return self.api.respond(request)
-        return admin.respond(self, request)
+        headers = request.headers
+        if "x-tc-action" in headers or (request.method == "POST" and request.path == "/"):
+            # Any name will do: a container has one that it does not know, and an SDK signs the one it uses.
+            return hosts.reject_origin(headers, self._hosts) or self.api.respond(request)
+        return (
+            hosts.reject_host(headers, self._hosts)
+            or hosts.reject_origin(headers, self._hosts)
+            or admin.respond(self, request)
+        )
