@@ -25,6 +25,7 @@ from mailer.deadline import Deadline
 from mailer.email.identity import id_for
 from mailer.email.request import EmailRequest
 from mailer.ledger import Attempt, Ledger, Store
+from mailer.ledger.admission import Verdict
 from mailer.ledger.record import State
 from mailer.runtime import Runtime
 from mailer.ses.client import SesClient
@@ -65,7 +66,7 @@ def in_a_pipeline(ledger: Ledger, batch: list[Attempt]) -> None:
 
     def collect(keys: list[str], args: list[str]) -> str:
         calls.append((keys, args))
-        return '{"verdict": "wait"}'
+        return f'{{"verdict": "{Verdict.RATE_LIMITED.value}"}}'
 
     ledger._admit = collect  # noqa: SLF001
     for attempt in batch:
