@@ -1,7 +1,7 @@
-"""How time and memory of a digest's plan grow with its recipients: python benchmarks/digest_plan.py.
+"""Measure how time and memory of a digest's plan grow with its recipients: python benchmarks/digest_plan.py.
 
-It fills an embedded store, plans at each size in a process of its own, and ends with status 1 where the
-largest plan takes more than 200 MB or more time for a recipient than twice that of the smallest.
+It fills an embedded store and plans at each size in a new process. Exit status 1 means that the largest plan
+takes more than 200 MB, or more than twice as long per recipient as the smallest.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 import time
 from pathlib import Path
 
-from local.store import EmbeddedStore
+from local.store import embedded_store
 
 SIZES = (12_500, 25_000, 50_000, 100_000)
 MEGABYTES = 200
-TICK = "2026-11-23T01:00:00Z"
+SCHEDULED_AT = "2026-11-23T01:00:00Z"
 ZONES = ("Asia/Singapore", "Europe/Berlin", "America/New_York")
 CONFIG = Path(__file__).parents[1] / "mailer.toml"
 
@@ -26,19 +26,19 @@ CONFIG = Path(__file__).parents[1] / "mailer.toml"
 def main() -> int:
     """Print the curve and return the exit status."""
     print(f"{'recipients':>10} {'seconds':>8} {'us each':>8} {'peak MB':>8}  plan")
-    each = peak = 0.0
+    per_recipient = peak = 0.0
     costs = []
-    with EmbeddedStore() as store:
+    with embedded_store() as store:
         settings = {"MAILER_STORE_URL": store.url, "MAILER_CONFIG": str(CONFIG)}
         filled = 0
         for size in SIZES:
             _measure("fill", filled, size, settings)
             filled = size
             result = _measure("plan", 0, size, settings)
-            each, peak = result["seconds"] / size * 1e6, result["peak"]
-            costs.append(each)
+            per_recipient, peak = result["seconds"] / size * 1e6, result["peak"]
+            costs.append(per_recipient)
             print(
-                f"{size:>10} {result['seconds']:>8.2f} {each:>8.1f} {peak:>8.1f}  {result['plan']}",
+                f"{size:>10} {result['seconds']:>8.2f} {per_recipient:>8.1f} {peak:>8.1f}  {result['plan']}",
                 flush=True,
             )
     return int(peak > MEGABYTES or costs[-1] > 2 * costs[0])
@@ -74,13 +74,13 @@ def fill(start: int, end: int) -> None:
 
 
 def plan() -> None:
-    """Plan the digest once, and say how long that took and how much memory the process ever had."""
+    """Plan the digest once; print its duration and the peak memory of the process."""
     from mailer.digest.plan import count
     from mailer.runtime import Runtime
 
     runtime = Runtime.current()
     begun = time.perf_counter()
-    counts = count("daily", TICK, runtime)
+    counts = count("daily", SCHEDULED_AT, runtime)
     seconds = time.perf_counter() - begun
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": seconds, "peak": peak, "plan": counts}))

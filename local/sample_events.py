@@ -1,4 +1,4 @@
-"""The sample events of `events/`: the folder names the cloud, the file name begins with the function."""
+"""The sample events in `events/`, by cloud (the folder) and function (the start of the file name)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SampleEvent:
 
     @property
     def cloud(self) -> str:
-        """Where it comes from: aws or tencent."""
+        """The cloud that sends it: aws or tencent."""
         return self.name.partition("/")[0]
 
     @property

@@ -1,4 +1,4 @@
-"""Webhooks as their senders sign them: a signature is stale after five minutes, so samples get a new one."""
+"""New signatures for sample webhooks, made as their senders make them: they expire after five minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The secrets of the sources in mailer.toml; documented, they open nothing but local runs.
+# The secrets of the sources in mailer.toml; public, and used by local runs alone.
 WEBHOOK_SECRETS = {
     "MAILER_WEBHOOK_BILLING": "whsec_bG9jYWwtYmlsbGluZy1zZWNyZXQtMDEyMzQ1Njc=",
     "MAILER_WEBHOOK_RELEASES": "local-releases-secret",
@@ -22,32 +22,32 @@ WEBHOOK_SECRETS = {
 CALLBACK_TOKEN = "local-callback-token"  # noqa: S105 - the same
 
 
-def standard_webhooks(secret: str, body: bytes, event: str, moment: float) -> dict[str, str]:
+def standard_webhooks(secret: str, body: bytes, event: str, timestamp: float) -> dict[str, str]:
     """Return the headers of Standard Webhooks; `secret` is `whsec_` and base64."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{event}.{int(moment)}.".encode() + body
+    signed = f"{event}.{int(timestamp)}.".encode() + body
     signature = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     return {
         "webhook-id": event,
-        "webhook-timestamp": str(int(moment)),
+        "webhook-timestamp": str(int(timestamp)),
         "webhook-signature": f"v1,{signature}",
     }
 
 
-def github(secret: str, body: bytes, event: str, _moment: float) -> dict[str, str]:
+def github(secret: str, body: bytes, event: str, _timestamp: float) -> dict[str, str]:
     """Return GitHub's headers."""
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {"X-Hub-Signature-256": f"sha256={signature}", "X-GitHub-Delivery": event}
 
 
-def stripe(secret: str, body: bytes, _event: str, moment: float) -> dict[str, str]:
+def stripe(secret: str, body: bytes, _event: str, timestamp: float) -> dict[str, str]:
     """Return Stripe's header; the event's id is in the body."""
-    signed = f"{int(moment)}.".encode() + body
+    signed = f"{int(timestamp)}.".encode() + body
     signature = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
-    return {"Stripe-Signature": f"t={int(moment)},v1={signature}"}
+    return {"Stripe-Signature": f"t={int(timestamp)},v1={signature}"}
 
 
-def token(secret: str, _body: bytes, _event: str, _moment: float) -> dict[str, str]:
+def token(secret: str, _body: bytes, _event: str, _timestamp: float) -> dict[str, str]:
     """Return the header of a shared token."""
     return {"X-Webhook-Token": secret}
 
@@ -61,10 +61,10 @@ SIGNERS: dict[str, Callable[[str, bytes, str, float], dict[str, str]]] = {
 _EVENT_HEADERS = ("webhook-id", "x-github-delivery")
 
 
-def signed_now(event: Any, moment: float | None = None) -> Any:
+def signed_now(event: Any, timestamp: float | None = None) -> Any:
     """Return an HTTP event with a webhook's headers made anew; any other event comes back as it is.
 
-    The event's path names the source, the body is signed byte for byte. `moment` is in Unix seconds.
+    The event's path names the source; the exact bytes of the body are signed. `timestamp` is in Unix seconds.
     """
     path = (event.get("rawPath") or event.get("path") or "") if isinstance(event, dict) else ""
     _, marker, source = path.partition("/webhooks/")
@@ -78,8 +78,8 @@ def signed_now(event: Any, moment: float | None = None) -> Any:
     headers = event["headers"]
     written = {name.lower(): name for name in headers}
     identity = next((headers[written[name]] for name in _EVENT_HEADERS if name in written), "")
-    moment = time.time() if moment is None else moment
-    made = SIGNERS[variable](WEBHOOK_SECRETS[variable], body, identity, moment)
+    timestamp = time.time() if timestamp is None else timestamp
+    made = SIGNERS[variable](WEBHOOK_SECRETS[variable], body, identity, timestamp)
     headers |= {written.get(name.lower(), name): value for name, value in made.items()}
     if "multiValueHeaders" in event:
         event["multiValueHeaders"] = {name: [value] for name, value in headers.items()}

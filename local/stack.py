@@ -1,10 +1,11 @@
-"""All that Mailer needs, on this machine: a store, SES, and its functions on both clouds."""
+"""Local environment: a store, SES, and the functions on both clouds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,70 +13,68 @@ from .platform import LambdaFunction, ScfFunction
 from .platform.tencent import RoleKey
 from .ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from .signing import CALLBACK_TOKEN, WEBHOOK_SECRETS, signed_now
-from .store import EmbeddedStore
+from .store import embedded_store
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+    from collections.abc import Iterator, Mapping
 
     from .platform import Function, Invocation
 
 API_KEY = "demo-key"
 CONFIG = Path(__file__).parents[1] / "mailer.toml"
 ROLE = RoleKey("AKIDrole", "role-secret-key", "role-token")
+CLOUDS = ("aws", "tencent")
 TIMEOUTS = {"http": 29.0, "queue": 60.0, "schedule": 60.0}
 
 
-class LocalStack:
-    """A store, an SES and, on `aws` and on `tencent`, the functions http, queue and schedule.
+@contextmanager
+def local_stack(logs: Path) -> Iterator[LocalStack]:
+    """Run a store, an SES and all functions until the block ends; `logs` is created where it is missing."""
+    logs.mkdir(parents=True, exist_ok=True)
+    credentials = {SECRET_ID: SECRET_KEY, ROLE.secret_id: ROLE.secret_key}
+    with ExitStack() as stack:
+        store = stack.enter_context(embedded_store())
+        ses = stack.enter_context(Emulator(credentials=credentials, tokens={ROLE.secret_id: ROLE.token}))
+        settings = {
+            "MAILER_STORE_URL": store.url,
+            "MAILER_SES_ENDPOINT": ses.endpoint,
+            "MAILER_CONFIG": str(CONFIG),
+            "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+            "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
+            **WEBHOOK_SECRETS,
+        }
+        functions = {
+            (cloud, name): stack.enter_context(closing(_function(cloud, name, settings, logs)))
+            for name in TIMEOUTS
+            for cloud in CLOUDS
+        }
+        yield LocalStack(logs, ses, functions)
 
-    Each function adds what it prints to a file in `logs`, which the world begins anew.
+
+def _function(cloud: str, name: str, settings: dict[str, str], logs: Path) -> Function:
+    """Return a function that is not started yet, with an empty log."""
+    log = logs / f"{cloud}-{name}.log"
+    log.write_bytes(b"")
+    timeout = TIMEOUTS[name]
+    if cloud == "tencent":
+        return ScfFunction(name, environment=settings, timeout=timeout, log=log, role=ROLE)
+    key = {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
+    return LambdaFunction(name, environment={**settings, **key}, timeout=timeout, log=log)
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """The running local environment; a key of `functions` is (cloud, name), such as ("aws", "queue").
+
+    Each function appends what it prints to a file in `logs`, which a new stack empties.
     """
 
-    def __init__(self, logs: Path) -> None:
-        self.logs = logs
-        self.functions: dict[tuple[str, str], Function] = {}
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        self.logs.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            store_url = stack.enter_context(EmbeddedStore()).url
-            credentials = {SECRET_ID: SECRET_KEY, ROLE.secret_id: ROLE.secret_key}
-            tokens = {ROLE.secret_id: ROLE.token}
-            self.ses = stack.enter_context(Emulator(credentials=credentials, tokens=tokens))
-            settings = {
-                "MAILER_STORE_URL": store_url,
-                "MAILER_SES_ENDPOINT": self.ses.endpoint,
-                "MAILER_CONFIG": str(CONFIG),
-                "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
-                "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
-                **WEBHOOK_SECRETS,
-            }
-            key = {"MAILER_SECRET_ID": SECRET_ID, "MAILER_SECRET_KEY": SECRET_KEY}
-            for name, timeout in TIMEOUTS.items():
-                on_aws = LambdaFunction(
-                    name, environment={**settings, **key}, timeout=timeout, log=self._log("aws", name)
-                )
-                on_tencent = ScfFunction(
-                    name, environment=settings, timeout=timeout, log=self._log("tencent", name), role=ROLE
-                )
-                self.functions["aws", name] = stack.enter_context(on_aws)
-                self.functions["tencent", name] = stack.enter_context(on_tencent)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    logs: Path
+    ses: Emulator
+    functions: Mapping[tuple[str, str], Function]
 
     def invoke(self, cloud: str, name: str, event: Any) -> tuple[Invocation, list[dict[str, Any]]]:
-        """Invoke a function and return how that ended, with the JSON lines that it logged meanwhile."""
+        """Invoke a function; return the invocation and the JSON lines that the function logged during it."""
         function = self.functions[cloud, name]
         before = function.log.stat().st_size
         invocation = function.invoke(signed_now(event))
@@ -83,8 +82,3 @@ class LocalStack:
             log.seek(before)
             lines = [json.loads(line) for line in log if line.startswith(b"{")]
         return invocation, lines
-
-    def _log(self, cloud: str, name: str) -> Path:
-        path = self.logs / f"{cloud}-{name}.log"
-        path.write_bytes(b"")
-        return path

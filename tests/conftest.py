@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from digest_runs import TOML
 from factories import API_KEY, SECRET
 from local.ses_emulator import Emulator
-from local.store import EmbeddedStore
+from local.store import embedded_store
 from mailer.runtime import Runtime
 from mailer.telemetry.logs import logger
 
@@ -29,7 +29,7 @@ settings.load_profile("fast")
 @pytest.fixture(scope="session")
 def store_url() -> Iterator[str]:
     """The address of one embedded Valkey for each test process."""
-    with EmbeddedStore() as store:
+    with embedded_store() as store:
         yield store.url
 
 

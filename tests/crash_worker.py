@@ -1,4 +1,4 @@
-"""A worker process that dies at a named point of an email's road: python crash_worker.py POINT EVENT_JSON."""
+"""A worker process that crashes at a named point of delivery: python crash_worker.py POINT EVENT_JSON."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from mailer.triggers.queue import handle
 POINTS = ("before_admit", "after_admit", "before_call", "after_call", "before_settle", "after_settle")
 
 
-def die() -> None:
+def crash() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def die_at(point: str, owner: Any, method: str) -> None:
-    """Let this process die before or after `owner.method` has run."""
+def crash_at(point: str, owner: Any, method: str) -> None:
+    """Let this process crash before or after `owner.method` has run."""
     original = getattr(owner, method)
 
-    def dying(*args: Any, **options: Any) -> Any:
+    def crashing(*args: Any, **options: Any) -> Any:
         if point.startswith("before"):
-            die()
+            crash()
         result = original(*args, **options)
-        die()
+        crash()
         return result
 
-    object.__setattr__(owner, method, dying)
+    object.__setattr__(owner, method, crashing)
 
 
 def main(point: str, event: str) -> None:
@@ -38,7 +38,7 @@ def main(point: str, event: str) -> None:
     owners = {"admit": runtime.ledger, "call": runtime.ses, "settle": runtime.ledger}
     step = point.partition("_")[2]
     if step in owners:
-        die_at(point, owners[step], step)
+        crash_at(point, owners[step], step)
     handle(json.loads(event), LambdaContext())
 
 

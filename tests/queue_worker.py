@@ -1,6 +1,6 @@
-"""A worker process of the queue function: reads one event a line, writes one response a line.
+"""A worker process of the queue function: reads one event per line, and writes one response per line.
 
-python queue_worker.py [POINT COUNT]: with a point, it crashes there at the COUNT-th time.
+python queue_worker.py [POINT COUNT]: with a point, it crashes there the COUNT-th time that it gets there.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ OWNERS = {"admit": "ledger", "call": "ses", "settle": "ledger", "dead_letter": "
 POINTS = tuple(f"{when}_{step}" for step in OWNERS for when in ("before", "after"))
 
 
-def crash_at(point: str, time: int) -> None:
-    """Kill this process the `time`-th time that it is before or after a step of delivery."""
+def crash_at(point: str, number: int) -> None:
+    """Let this process crash the `number`-th time that it is before or after a step of delivery."""
     when, _, step = point.partition("_")
     owner = getattr(Runtime.current(), OWNERS[step])
-    original, times = getattr(owner, step), count(1)
+    original, numbers = getattr(owner, step), count(1)
 
     def crashing(*args: Any, **options: Any) -> Any:
-        here = next(times) == time
-        if here and when == "before":
+        now = next(numbers) == number
+        if now and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **options)
-        if here:
+        if now:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
     setattr(owner, step, crashing)
 
 
-def main(point: str = "", time: str = "1") -> None:
+def main(point: str = "", number: str = "1") -> None:
     if point:
-        crash_at(point, int(time))
+        crash_at(point, int(number))
     for line in sys.stdin:
         sys.stderr.write(json.dumps(handle(json.loads(line), LambdaContext())) + "\n")
         sys.stderr.flush()

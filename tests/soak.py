@@ -1,9 +1,8 @@
-"""The chaos soak: emails and digests through every trigger while everything fails, then a look at every one.
+"""The chaos soak: emails and digests through every trigger while everything fails, then verify every one.
 
-Worker processes are killed, answers lost, connections reset, the store restarted in the middle, deliveries
-doubled and shuffled. In the end nothing is in doubt: each email was accepted once, or was refused and says
-why.
-`python tests/soak.py --emails 3000` prints the counts, and ends with status 1 if that is not so.
+Worker processes are killed, responses lost, connections reset, the store restarted, deliveries duplicated and
+shuffled. At the end no email is unknown: each was accepted once, or refused with a reason.
+`python tests/soak.py --emails 3000` prints the counts; exit status 1 means a violation.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ import threading
 import time
 import uuid
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factories import API_KEY
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
-from local.store import EmbeddedStore
+from local.store import EmbeddedStore, embedded_store
 from mailer.email.identity import id_for, smtp_message_id_for
 from mailer.ledger import Ledger, Store
 from mailer.ledger.record import State
@@ -44,9 +43,10 @@ FAULTS = (
     "FailedOperation.ServiceNotAvailable", "ResourceInsufficient", "FailedOperation.TemporaryBlocked",
 )  # fmt: skip
 RATE = 100
-WRONG_EVERY = 25  # one email in so many names a template that does not exist
-ANSWERS_PER_KILL = 20
-MAX_CHAOS = 300.0  # seconds
+INVALID_EVERY = 25  # one email in so many names a template that does not exist
+RESPONSES_PER_KILL = 20
+MAX_CHAOS_SECONDS = 300.0
+MAX_CALM_SECONDS = 120.0
 DAY = "2026-05-{day:02}T{hour:02}:00:00Z"
 CONFIG = f"""
 [defaults]
@@ -63,7 +63,7 @@ list = "{{% for item in items %}}[{{{{ item.n }}}}]{{% endfor %}}"
 
 @dataclass
 class Invocation:
-    """An event on its way to a function; it comes again until it is done."""
+    """An event for a function; it is redelivered until the function has processed it."""
 
     function: str
     event: Any
@@ -72,14 +72,14 @@ class Invocation:
 
 @dataclass
 class Report:
-    """What became of all; the soak holds if `wrong` is empty."""
+    """The counts of a run, and every violation of the delivery guarantee; the soak passes without one."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
 
 
 class Worker:
-    """A process that serves invocations one by one, and is started again after it was killed."""
+    """A process that handles invocations one by one, and is started again after it was killed."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self._environment = environment
@@ -94,7 +94,7 @@ class Worker:
             )  # fmt: skip
 
     def invoke(self, invocation: Invocation) -> dict[str, Any] | None:
-        """Return the function's answer, or None where the process died over it."""
+        """Return the function's response, or None if the process was killed meanwhile."""
         if self.process.poll() is not None:
             self.close()
             self.process = self._start()
@@ -110,11 +110,11 @@ class Worker:
             line = process.stdout.readline()
         if not line:
             process.wait()
-        answer: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
-        return answer
+        response: dict[str, Any] | None = json.loads(line) if line.endswith("\n") else None
+        return response
 
     def close(self) -> None:
-        """End the process at once."""
+        """Kill the process."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
@@ -124,25 +124,25 @@ class Worker:
 
 
 class Soak:
-    """One run over `emails` emails and as many digest items for every tenth of them."""
+    """One run over `emails` emails, and three digest items for each of `recipients` recipients."""
 
-    def __init__(self, folder: Path, emails: int, *, workers: int = 4, seed: int = 7) -> None:
-        self.random = random.Random(seed)  # noqa: S311 - the chaos can be repeated
+    def __init__(self, folder: Path, emails: int, seed: int, store: EmbeddedStore, ses: Emulator) -> None:
+        self.random = random.Random(seed)  # noqa: S311 - a run can be repeated
         self.emails = emails
         self.recipients = max(emails // 20, 3)
         self.account = uuid.uuid4().hex
-        self.folder = folder
         self.report = Report()
         self.waiting: queue.Queue[Invocation] = queue.Queue()
-        self.over = threading.Event()
-        self.store = EmbeddedStore()
-        self.ses = Emulator(rate=RATE, status_rate=0, recipient_hourly=0, inbox_limit=100_000)
+        self.chaos_over = threading.Event()
+        self.store = store
+        self.ses = ses
+        self.ledger = Ledger(Store(store.url, self.account))
         (folder / "mailer.toml").write_text(CONFIG)
-        environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "MAILER_STORE_URL": self.store.url,
-            "MAILER_SES_ENDPOINT": self.ses.endpoint,
+            "MAILER_STORE_URL": store.url,
+            "MAILER_SES_ENDPOINT": ses.endpoint,
             "MAILER_SECRET_ID": SECRET_ID,
             "MAILER_SECRET_KEY": SECRET_KEY,
             "MAILER_ACCOUNT": self.account,
@@ -151,29 +151,19 @@ class Soak:
             "MAILER_RATE": str(RATE),
             "MAILER_UNKNOWN_GRACE": "1",
         }
-        self.environment = environment
-        self.workers = workers
 
-    def run(self) -> Report:
-        """Run to the end and return what became of all."""
+    def run(self, instances: list[Worker]) -> Report:
+        """Run to the end on `instances` and return the report."""
         begun = time.monotonic()
-        with self.store, self.ses:
-            self.ledger = Ledger(Store(self.store.url, self.account))
-            instances = [Worker(self.environment, self.folder / "workers.log") for _ in range(self.workers)]
-            try:
-                self._chaos(instances)
-                self._calm(instances)
-                self._look_at_all()
-            finally:
-                for instance in instances:
-                    instance.close()
-                self.ledger.store.close()
+        self._chaos(instances)
+        self._calm(instances)
+        self._verify_all()
         self.report.counts["seconds"] = round(time.monotonic() - begun)
         return self.report
 
     def _chaos(self, instances: list[Worker]) -> None:
-        """Everything at once: all deliveries, doubled and shuffled, while processes and answers are lost."""
-        self._gather_items()
+        """Deliver everything in random order, some of it twice, while workers are killed and calls fail."""
+        self._add_digest_items()
         invocations = list(self._invocations())
         invocations += self.random.sample(invocations, len(invocations) // 5)
         self.random.shuffle(invocations)
@@ -183,13 +173,13 @@ class Soak:
         for thread in threads:
             thread.start()
         total = self.waiting.qsize()
-        restart_at, kill_at = total // 2, ANSWERS_PER_KILL
-        give_up = time.monotonic() + MAX_CHAOS
-        while not self.waiting.empty() and time.monotonic() < give_up:
+        restart_at, kill_at = total // 2, RESPONSES_PER_KILL
+        deadline = time.monotonic() + MAX_CHAOS_SECONDS
+        while not self.waiting.empty() and time.monotonic() < deadline:
             self.ses.add_fault(self.random.choice(FAULTS))
-            # By work done, not by time: a busy machine must not kill faster than processes start.
-            if self.report.counts["answers"] >= kill_at:
-                kill_at = self.report.counts["answers"] + ANSWERS_PER_KILL
+            # By work done, not by time: on a busy machine workers must not be killed faster than they start.
+            if self.report.counts["responses"] >= kill_at:
+                kill_at = self.report.counts["responses"] + RESPONSES_PER_KILL
                 self.random.choice(instances).process.kill()
                 self.report.counts["workers killed"] += 1
             if restart_at and self.waiting.qsize() < restart_at:
@@ -197,73 +187,72 @@ class Soak:
                 self.store.kill()
                 self.store.start()
                 self.report.counts["store restarts"] += 1
-            self.over.wait(0.1)
-        self.over.set()
+            self.chaos_over.wait(0.1)
+        self.chaos_over.set()
         for thread in threads:
             thread.join()
         self.ses.faults.clear()
 
     def _serve(self, instance: Worker) -> None:
-        while not self.over.is_set():
+        while not self.chaos_over.is_set():
             try:
                 invocation = self.waiting.get(timeout=0.1)
             except queue.Empty:
                 continue
-            left = self._left(invocation, instance.invoke(invocation))
-            if left:
-                self.waiting.put(left)
+            if rest := self._to_redeliver(invocation, instance.invoke(invocation)):
+                self.waiting.put(rest)
 
     def _calm(self, instances: list[Worker]) -> None:
-        """Nothing fails any more: what is left is delivered, and sweeps run until nothing waits.
+        """Without faults, deliver the rest and run sweeps until nothing is pending.
 
-        No worker has a call on its way now, so that leases may be taken for over.
+        No worker is running a call now, so every lease may be set to expired.
         """
         for instance in instances:
             instance.close()
         instance = instances[0]
         client, key = self.ledger.store.client, self.ledger.store.key
-        give_up = time.monotonic() + 120
-        ticks = iter(DAY.format(day=day, hour=hour) for day in range(2, 30) for hour in range(24))
-        while time.monotonic() < give_up:
-            for one in client.zrange(key("open"), 0, -1):
-                client.hset(key("email", one), "lease_until", 1)
-                client.zadd(key("open"), {one: 1})
-            for one in client.zrange(key("due"), 0, -1):
-                client.hset(key("email", one), "due_at", 1)
-                client.zadd(key("due"), {one: 1})
-            for closed in client.keys(key("blocked", "*")):
-                client.delete(closed)
+        deadline = time.monotonic() + MAX_CALM_SECONDS
+        hours = iter(DAY.format(day=day, hour=hour) for day in range(2, 30) for hour in range(24))
+        while time.monotonic() < deadline:
+            for email_id in client.zrange(key("open"), 0, -1):
+                client.hset(key("email", email_id), "lease_until", 1)
+                client.zadd(key("open"), {email_id: 1})
+            for email_id in client.zrange(key("due"), 0, -1):
+                client.hset(key("email", email_id), "due_at", 1)
+                client.zadd(key("due"), {email_id: 1})
+            for blocked in client.keys(key("blocked", "*")):
+                client.delete(blocked)
             instance.invoke(Invocation("schedule", {"job": "sweep"}))
-            again = [self.waiting.get() for _ in range(self.waiting.qsize())]
-            for invocation in again:
-                if left := self._left(invocation, instance.invoke(invocation)):
-                    self.waiting.put(left)
-            tick = {"job": "digest", "digest": "daily", "scheduled_time": next(ticks)}
-            instance.invoke(Invocation("schedule", tick))
-            rest = client.zcard(key("open")) + client.zcard(key("due")) + self.waiting.qsize()
-            if not rest and not client.zcard(key("digest", "daily", "recipients")):
+            for invocation in [self.waiting.get() for _ in range(self.waiting.qsize())]:
+                if rest := self._to_redeliver(invocation, instance.invoke(invocation)):
+                    self.waiting.put(rest)
+            digest = {"job": "digest", "digest": "daily", "scheduled_time": next(hours)}
+            instance.invoke(Invocation("schedule", digest))
+            pending = client.zcard(key("open")) + client.zcard(key("due")) + self.waiting.qsize()
+            if not pending and not client.zcard(key("digest", "daily", "recipients")):
                 return
-        self.report.wrong.append("something still waits")
+        self.report.violations.append("something is still pending")
 
-    def _left(self, invocation: Invocation, answer: dict[str, Any] | None) -> Invocation | None:
-        """Return what the platform would deliver again after this answer."""
+    def _to_redeliver(self, invocation: Invocation, response: dict[str, Any] | None) -> Invocation | None:
+        """Return what the platform would redeliver after this response."""
         self.report.counts["deliveries"] += 1
-        self.report.counts["answers"] += answer is not None
-        again = Invocation(invocation.function, invocation.event, invocation.receive_count + 1)
-        if answer is None or "failed" in answer:
-            self.report.counts["invocations lost"] += answer is None
-            return again
+        self.report.counts["responses"] += response is not None
+        redelivery = Invocation(invocation.function, invocation.event, invocation.receive_count + 1)
+        if response is None or "failed" in response:
+            self.report.counts["invocations lost"] += response is None
+            return redelivery
         if invocation.function == "http":
-            return again if answer["statusCode"] in {409, 500, 503} else None
-        if failures := answer.get("batchItemFailures"):
+            return redelivery if response["statusCode"] in {409, 500, 503} else None
+        if failures := response.get("batchItemFailures"):
             names = {failure["itemIdentifier"] for failure in failures}
             records = [record for record in invocation.event["Records"] if record["messageId"] in names]
-            again.event = {"Records": records}
-            wrong = all("999999" in record["body"] for record in records)
-            return None if wrong and again.receive_count >= 3 else again  # the queue's own dead-letter queue
+            redelivery.event = {"Records": records}
+            invalid = all("999999" in record["body"] for record in records)
+            dead_lettered = invalid and redelivery.receive_count >= 3  # by the queue itself
+            return None if dead_lettered else redelivery
         return None
 
-    def _gather_items(self) -> None:
+    def _add_digest_items(self) -> None:
         os.environ.update(
             {name: value for name, value in self.environment.items() if name.startswith("MAILER_")}
         )
@@ -308,50 +297,51 @@ class Soak:
             ]
             yield Invocation("queue", {"Records": kafka})
         for hour in range(3):
-            time_ = DAY.format(day=1, hour=hour)
+            scheduled_time = DAY.format(day=1, hour=hour)
             for job in ({"job": "digest", "digest": "daily"}, {"job": "sweep"}):
-                yield Invocation("schedule", {**job, "scheduled_time": time_})
+                yield Invocation("schedule", {**job, "scheduled_time": scheduled_time})
 
     def _email(self, number: int) -> dict[str, Any]:
-        wrong = number % WRONG_EVERY == WRONG_EVERY - 1
+        invalid = number % INVALID_EVERY == INVALID_EVERY - 1
         return {
             "from": SENDER,
             "to": f"customer-{number}@d{number % 97}.example",
             "subject": f"Mail {number}",
-            "template": {"id": 999999 if wrong else 100091, "data": {"code": str(number)}},
+            "template": {"id": 999999 if invalid else 100091, "data": {"code": str(number)}},
             "idempotency_key": f"mail-{number}",
         }
 
-    def _look_at_all(self) -> None:
-        counts, wrong = self.report.counts, self.report.wrong
+    def _verify_all(self) -> None:
+        counts, violations = self.report.counts, self.report.violations
         dead = {json.loads(letter["reason"]).get("id") for letter in self.ledger.dead_letters(100_000)}
         for number in range(self.emails):
-            identity = id_for(self.account, f"mail-{number}")
-            message_id = smtp_message_id_for(identity, SENDER)
-            record = self.ledger.get(identity)
-            accepted = self.ses.acceptances(message_id)
+            email_id = id_for(self.account, f"mail-{number}")
+            smtp_message_id = smtp_message_id_for(email_id, SENDER)
+            record = self.ledger.get(email_id)
+            accepted = self.ses.acceptances(smtp_message_id)
             state = record.state if record else None
             counts[f"emails {state.value if state else 'missing'}"] += 1
-            refused = state is State.REFUSED and number % WRONG_EVERY == WRONG_EVERY - 1 and accepted == 0
+            refused = state is State.REFUSED and number % INVALID_EVERY == INVALID_EVERY - 1 and accepted == 0
             if not (refused or (state is State.ACCEPTED and accepted == 1)):
-                wrong.append(f"mail {number} is {state} with {accepted} acceptances")
-            if refused and number % 3 == 2 and message_id not in dead:
-                wrong.append(f"mail {number} is in no dead letter")
-        told: Counter[str] = Counter()
+                violations.append(f"mail {number} is {state} with {accepted} acceptances")
+            if refused and number % 3 == 2 and smtp_message_id not in dead:
+                violations.append(f"mail {number} is in no dead letter")
+        sent_items: Counter[str] = Counter()
         for mail in self.ses.inbox():
             if mail.to[0].startswith("reader-") and mail.template:
                 counts["digests"] += 1
-                told.update(mail.template["data"]["list"].strip("[]").split("]["))
+                sent_items.update(mail.template["data"]["list"].strip("[]").split("]["))
         items = {str(number) for number in range(self.recipients * 3)}
-        counts["digest items"] = len(told)
-        if set(told) != items or max(told.values()) > 1:
-            wrong.append(
-                f"items told: {len(told)} of {len(items)}, at most {max(told.values(), default=0)} times"
+        counts["digest items"] = len(sent_items)
+        if set(sent_items) != items or max(sent_items.values()) > 1:
+            most = max(sent_items.values(), default=0)
+            violations.append(
+                f"digest items sent: {len(sent_items)} of {len(items)}, one of them {most} times"
             )
         stats = self.ses.stats()
-        counts["calls of SES"], counts["duplicates"] = stats["calls"], stats["duplicates"]
+        counts["calls to SES"], counts["duplicates"] = stats["calls"], stats["duplicates"]
         counts["calls that failed"] = stats["calls"] - stats["outcomes"].get("accepted", 0)
-        counts["calls whose answer was lost"] = sum(
+        counts["calls whose response was lost"] = sum(
             call.outcome == "accepted" and bool(call.fault) for call in self.ses.calls()
         )
 
@@ -368,6 +358,18 @@ def _http(body: str) -> dict[str, Any]:
     }
 
 
+def run_soak(folder: Path, emails: int, *, workers: int = 4, seed: int = 7) -> Report:
+    """Run a soak with a store, an SES and worker processes of its own; its files are in `folder`."""
+    with ExitStack() as stack:
+        store = stack.enter_context(embedded_store())
+        ses = stack.enter_context(Emulator(rate=RATE, status_rate=0, recipient_hourly=0, inbox_limit=100_000))
+        soak = Soak(folder, emails, seed, store, ses)
+        stack.enter_context(closing(soak.ledger.store))
+        log = folder / "workers.log"
+        instances = [stack.enter_context(closing(Worker(soak.environment, log))) for _ in range(workers)]
+        return soak.run(instances)
+
+
 def main() -> int:
     """Run the soak, print its report and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -375,12 +377,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        report = Soak(Path(folder), options.emails, seed=options.seed).run()
+        report = run_soak(Path(folder), options.emails, seed=options.seed)
     for name, count in sorted(report.counts.items()):
         print(f"{count:>8}  {name}")
-    for line in report.wrong:
-        print(f"WRONG: {line}", file=sys.stderr)
-    return int(bool(report.wrong))
+    for line in report.violations:
+        print(f"VIOLATION: {line}", file=sys.stderr)
+    return int(bool(report.violations))
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_every_event_settles_an_email_in_doubt_as_accepted(
 ) -> None:
     answer = sent(to="answer-lost@fault.example", idempotency_key="order-1")
     assert answer["state"] == "unknown"
-    bulk_id = ses.inbox()[0].message_id
+    bulk_id = ses.inbox()[0].ses_message_id
     tell(event(name, email="answer-lost@fault.example", messageId=answer["id"], bulkId=bulk_id))
     record = looked_up(answer["id"])
     assert (record["state"], record["message_id"]) == ("accepted", bulk_id)

@@ -1,4 +1,4 @@
-"""A worker killed at any point of the road leaves nothing that sends an email twice."""
+"""A crash at any point of delivery never causes a duplicate."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def start_worker(point: str, request: dict[str, Any]) -> subprocess.Popen[bytes]
 
 
 def redeliver(request: dict[str, Any]) -> list[str]:
-    """Bring the message again and return the ids of those that must come once more."""
+    """Redeliver the message, and return the ids of the messages that the handler returns to the queue."""
     failures = handle(sqs_event(request), LambdaContext())["batchItemFailures"]
     return [failure["itemIdentifier"] for failure in failures]
 
@@ -52,22 +52,22 @@ def record(runtime: Runtime) -> Record | None:
     return runtime.ledger.get(id_for(runtime.settings.account, f"sqs:{MESSAGE}"))
 
 
-def lapse(runtime: Runtime) -> None:
-    """Let the lease of the dead worker be over."""
-    identity = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
-    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + identity, "lease_until", 1)
+def expire_lease(runtime: Runtime) -> None:
+    """Let the lease of the killed worker expire."""
+    email_id = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
+    runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + email_id, "lease_until", 1)
 
 
-def found_out(runtime: Runtime, ses: Emulator) -> int:
-    """Let the grace time be over and the sweep find out; return how often SES has accepted the email."""
+def reconcile(runtime: Runtime, ses: Emulator) -> int:
+    """Let the grace period pass and run the sweep; return how often SES has accepted the email."""
     store = runtime.ledger.store
-    identity = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
-    store.client.zadd(store.key("open"), {identity: 1})
+    email_id = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
+    store.client.zadd(store.key("open"), {email_id: 1})
     run_schedule({"job": "sweep"}, LambdaContext())
-    kept = record(runtime)
-    assert kept
-    assert kept.state is State.ACCEPTED
-    return ses.acceptances(kept.smtp_message_id)
+    stored = record(runtime)
+    assert stored
+    assert stored.state is State.ACCEPTED
+    return ses.acceptances(stored.smtp_message_id)
 
 
 def test_worker_killed_before_admission_leaves_the_email_to_the_redelivery(
@@ -88,38 +88,38 @@ def test_worker_killed_between_admission_and_record_leaves_unknown(
 ) -> None:
     assert start_worker(point, body()).wait() == -signal.SIGKILL
     assert len(ses.inbox()) == accepted
-    assert redeliver(body()) == [MESSAGE]  # in flight, as far as anyone can know
-    lapse(runtime)
+    assert redeliver(body()) == [MESSAGE]  # the lease still holds: it could be in flight
+    expire_lease(runtime)
     assert redeliver(body()) == []
     assert redeliver(body()) == []
     assert len(ses.inbox()) == accepted
-    kept = record(runtime)
-    assert kept
-    assert kept.state is State.UNKNOWN
-    assert kept.code == "Ledger.LeaseExpired"
-    assert found_out(runtime, ses) == 1
+    stored = record(runtime)
+    assert stored
+    assert stored.state is State.UNKNOWN
+    assert stored.code == "Ledger.LeaseExpired"
+    assert reconcile(runtime, ses) == 1
 
 
-def test_worker_killed_while_ses_answers_leaves_unknown(runtime: Runtime, ses: Emulator) -> None:
+def test_worker_killed_while_ses_responds_leaves_unknown(runtime: Runtime, ses: Emulator) -> None:
     request = body(to="slow@fault.example")
     worker = start_worker("none", request)
     while not ses.inbox() and worker.poll() is None:
         time.sleep(0.01)
     worker.kill()
     worker.wait()
-    lapse(runtime)
+    expire_lease(runtime)
     assert redeliver(request) == []
     assert len(ses.inbox()) == 1
-    kept = record(runtime)
-    assert kept
-    assert kept.state is State.UNKNOWN
-    assert found_out(runtime, ses) == 1
+    stored = record(runtime)
+    assert stored
+    assert stored.state is State.UNKNOWN
+    assert reconcile(runtime, ses) == 1
 
 
 def test_worker_killed_after_the_record_replays(runtime: Runtime, ses: Emulator) -> None:
     assert start_worker("after_settle", body()).wait() == -signal.SIGKILL
     assert redeliver(body()) == []
     assert len(ses.inbox()) == 1
-    kept = record(runtime)
-    assert kept
-    assert kept.state is State.ACCEPTED
+    stored = record(runtime)
+    assert stored
+    assert stored.state is State.ACCEPTED

@@ -54,7 +54,7 @@ def test_public_surface_sends_an_email(runtime: Runtime, ses: Emulator) -> None:
     assert outcome.state is State.ACCEPTED
     [mail] = ses.inbox()
     assert mail.smtp_message_id == f"<{outcome.id}>"
-    assert mail.message_id == outcome.ses_message_id
+    assert mail.ses_message_id == outcome.ses_message_id
     assert mailer.Action.HALT is Action.HALT
     with pytest.raises(AttributeError):
         mailer.nothing  # noqa: B018
@@ -357,7 +357,7 @@ def test_acceptance_is_told_even_when_the_store_is_gone(
     monkeypatch.setattr(runtime.ledger, "settle", gone)
     outcome = deliver(email(), key="order-1")
     assert outcome.state is State.ACCEPTED
-    assert outcome.ses_message_id == ses.inbox()[0].message_id
+    assert outcome.ses_message_id == ses.inbox()[0].ses_message_id
     assert any(line["message"] == "email: outcome not recorded" for line in lines(log))
     assert deliver(email(), key="order-1").disposition is Disposition.IN_FLIGHT
 

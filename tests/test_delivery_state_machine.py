@@ -1,4 +1,4 @@
-"""The one rule, as a state machine: no email is lost and none is sent twice, whatever fails."""
+"""The delivery guarantee as a Hypothesis state machine: no email is lost, and none is sent twice."""
 
 from __future__ import annotations
 
@@ -32,39 +32,39 @@ if TYPE_CHECKING:
     from mailer.email.request import EmailRequest
 
 EMAILS = st.integers(0, 7)
-# What a call can come to: whether SES takes the email, and the code that is seen instead of a receipt.
-ANSWERS = {
+# Results of a call: whether SES accepts the email, and the code that is raised in place of a receipt.
+RESULTS = {
     "accepted": (True, None),
-    "answer lost": (True, "Transport.ReadTimeout"),
+    "response lost": (True, "Transport.ReadTimeout"),
     "internal error, accepted": (True, "InternalError"),
     "reset before": (False, "Transport.ConnectionLost"),
     "internal error": (False, "InternalError"),
     "no capacity": (False, "ResourceInsufficient"),
-    "wrong": (False, "FailedOperation.WrongContentJson"),
+    "invalid": (False, "FailedOperation.WrongContentJson"),
 }
 
 
 class FakeSes:
-    """SES with its next answers chosen by the test; where none is chosen, it accepts."""
+    """SES whose next results the test sets; without one it accepts."""
 
     def __init__(self) -> None:
-        self.answers: list[str] = []
+        self.results: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.accepted: Counter[str] = Counter()
         self.clock_offset = None
-        self.reports = True
+        self.status_works = True
 
     def open(self) -> None:
-        """Be ready."""
+        """Do nothing: there is no connection to open."""
 
-    def send(self, request: EmailRequest, message_id: str, _seconds: float) -> Receipt:
-        accepts, code = ANSWERS[self.answers.pop() if self.answers else "accepted"]
-        given = uuid.uuid4().hex
+    def send(self, request: EmailRequest, smtp_message_id: str, _seconds: float) -> Receipt:
+        accepts, code = RESULTS[self.results.pop() if self.results else "accepted"]
+        ses_message_id = uuid.uuid4().hex
         if accepts:
-            self.accepted[message_id] += 1
+            self.accepted[smtp_message_id] += 1
             self.rows.append(
                 {
-                    "MessageId": given,
+                    "MessageId": ses_message_id,
                     "ToEmailAddress": request.to[0],
                     "FromEmailAddress": "noreply@mail.shop.example",
                     "RequestTime": int(time.time()),
@@ -72,40 +72,40 @@ class FakeSes:
             )
         if code:
             raise SesFailure(code)
-        return Receipt(given, None)
+        return Receipt(ses_message_id, None)
 
-    def call(self, action: str, question: dict[str, Any], _seconds: float) -> dict[str, Any]:
+    def call(self, action: str, params: dict[str, Any], _seconds: float) -> dict[str, Any]:
         assert action == "GetSendEmailStatus"
-        if not self.reports:
+        if not self.status_works:
             raise SesFailure("InternalError")
         found = [
             row
             for row in self.rows
-            if row["ToEmailAddress"] == question["ToEmailAddress"]
+            if row["ToEmailAddress"] == params["ToEmailAddress"]
             and datetime.fromtimestamp(row["RequestTime"], SES_TIME_ZONE).date().isoformat()
-            == question["RequestDate"]
+            == params["RequestDate"]
         ]
-        return {"EmailStatusList": found[question["Offset"] :][: question["Limit"]]}
+        return {"EmailStatusList": found[params["Offset"] :][: params["Limit"]]}
 
 
 class DeliveryMachine(RuleBasedStateMachine):
-    """Callers, redeliveries, deaths and sweeps in any order, over a real ledger."""
+    """Callers, redeliveries, crashes and sweeps in any order, over a real ledger."""
 
-    runtime: Runtime  # what the machine's account is made from
+    runtime: Runtime  # its store and settings, which each machine uses with its own account
 
     def __init__(self) -> None:
         super().__init__()
         account = uuid.uuid4().hex
         store = Store(self.runtime.settings.store_url, account)
         self.ses = FakeSes()
-        chosen = replace(self.runtime.settings, account=account)
-        self.mailer = Runtime(chosen, self.runtime.config, Ledger(store, rate=1000), self.ses)  # type: ignore[arg-type]
+        own_settings = replace(self.runtime.settings, account=account)
+        self.mailer = Runtime(own_settings, self.runtime.config, Ledger(store, rate=1000), self.ses)  # type: ignore[arg-type]
         self.store = store
-        self.asked: dict[int, str] = {}
+        self.submitted: dict[int, str] = {}
         self.refused: set[int] = set()
 
     def request(self, number: int) -> EmailRequest:
-        """Emails 0 to 3 share a recipient, the others have their own; 3 and 7 are held where in doubt."""
+        """Return an email: 0 to 3 share a recipient, the others have their own; 3 and 7 hold when unknown."""
         recipient = "shared" if number < 4 else f"own-{number}"
         held = {"on_unknown": "hold"} if number in {3, 7} else {}
         return email(to=f"{recipient}@customer.example", subject=f"Mail {number}", **held)
@@ -113,10 +113,10 @@ class DeliveryMachine(RuleBasedStateMachine):
     def id_of(self, number: int) -> str:
         return id_for(self.mailer.settings.account, f"mail-{number}")
 
-    @rule(number=EMAILS, answer=st.sampled_from(sorted(ANSWERS)))
-    def ask(self, number: int, answer: str) -> None:
-        """A caller, or a platform that delivers the same event again."""
-        self.ses.answers = [answer]
+    @rule(number=EMAILS, result=st.sampled_from(sorted(RESULTS)))
+    def submit(self, number: int, result: str) -> None:
+        """Deliver an email for a caller, or for a platform that redelivers its event."""
+        self.ses.results = [result]
         outcome = deliver(
             self.request(number),
             key=f"mail-{number}",
@@ -124,43 +124,43 @@ class DeliveryMachine(RuleBasedStateMachine):
             defer=DeferPolicy.ALWAYS,
             runtime=self.mailer,
         )
-        self.ses.answers = []
-        self.asked[number] = outcome.id
+        self.ses.results = []
+        self.submitted[number] = outcome.id
         self.refused.discard(number)
         if outcome.disposition is Disposition.REFUSED:
             self.refused.add(number)
 
     @rule(number=EMAILS, called=st.booleans())
-    def die(self, number: int, *, called: bool) -> None:
-        """A worker dies between admission and settlement, before or after its call."""
+    def crash(self, number: int, *, called: bool) -> None:
+        """Crash a worker between admission and settlement, before or after its call."""
         attempt = Attempt(self.id_of(number), self.request(number), "test")
         if self.mailer.ledger.admit(attempt).verdict.value == "send":
             if called:
                 self.ses.send(attempt.request, attempt.smtp_message_id, 1)
             self.store.client.hset(self.store.key("email", attempt.id), "lease_until", 1)
             self.store.client.zadd(self.store.key("open"), {attempt.id: 1})
-        self.asked[number] = attempt.smtp_message_id
+        self.submitted[number] = attempt.smtp_message_id
         self.refused.discard(number)
 
-    @rule(answer=st.sampled_from(sorted(ANSWERS)))
-    def sweep(self, answer: str) -> None:
-        """Hours go by, then a sweep runs."""
+    @rule(result=st.sampled_from(sorted(RESULTS)))
+    def sweep(self, result: str) -> None:
+        """Let hours pass, then run a sweep."""
         self.time_passes()
-        self.ses.answers = [answer]
+        self.ses.results = [result]
         sweep("test", Deadline(20), self.mailer)
-        self.ses.answers = []
+        self.ses.results = []
 
     @rule(works=st.booleans())
     def status_queries_work(self, *, works: bool) -> None:
-        self.ses.reports = works
+        self.ses.status_works = works
 
     def time_passes(self) -> None:
         client, key = self.store.client, self.store.key
-        for one in client.zrange(key("open"), 0, -1):
-            client.zadd(key("open"), {one: 1})
-        for one in client.zrange(key("due"), 0, -1):
-            client.zadd(key("due"), {one: 1})
-            client.hset(key("email", one), "due_at", 1)
+        for email_id in client.zrange(key("open"), 0, -1):
+            client.zadd(key("open"), {email_id: 1})
+        for email_id in client.zrange(key("due"), 0, -1):
+            client.zadd(key("due"), {email_id: 1})
+            client.hset(key("email", email_id), "due_at", 1)
         if hours := client.keys(key("sent", "*")):
             client.delete(*hours)
 
@@ -169,28 +169,28 @@ class DeliveryMachine(RuleBasedStateMachine):
         assert max(self.ses.accepted.values(), default=0) <= 1
 
     @invariant()
-    def none_is_called_accepted_that_was_not(self) -> None:
-        for number, message_id in self.asked.items():
+    def none_is_recorded_as_accepted_that_was_not(self) -> None:
+        for number, smtp_message_id in self.submitted.items():
             record = self.mailer.ledger.get(self.id_of(number))
             if record and record.state is State.ACCEPTED:
-                assert self.ses.accepted[message_id] == 1
+                assert self.ses.accepted[smtp_message_id] == 1
 
     def teardown(self) -> None:
-        """Once everything works again, every email is accepted once, refused, or waits for an operator."""
-        self.ses.reports = True
+        """Check that, once all works again, every email is accepted once, refused, or left to an operator."""
+        self.ses.status_works = True
         for _ in range(3):
             self.time_passes()
             sweep("test", Deadline(20), self.mailer)
         self.none_is_sent_twice()
         dead = {letter["source"] for letter in self.mailer.ledger.dead_letters()}
-        for number, message_id in self.asked.items():
+        for number, smtp_message_id in self.submitted.items():
             record = self.mailer.ledger.get(self.id_of(number))
             assert record
             if record.state is State.UNKNOWN:
                 assert record.history[-1]["decision"] in {"needs_operator", "ambiguous"}
                 assert record.history[-1]["decision"] == "needs_operator" or number < 4
             elif record.state is State.ACCEPTED:
-                assert self.ses.accepted[message_id] == 1
+                assert self.ses.accepted[smtp_message_id] == 1
             else:
                 assert record.state is State.REFUSED
                 assert number in self.refused or f"email:{record.id}" in dead

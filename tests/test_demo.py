@@ -1,4 +1,4 @@
-"""The demo as a newcomer runs it: as a program, in a pipe and in a terminal."""
+"""The demo as its users run it: as a program, in a pipe and in a terminal."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def demo(logs: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def rows(demo: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
-    """The table's lines by event: trigger, answer, state, id and code of its first row."""
+    """The table's lines by event: trigger, response, state, id and code of its first row."""
     lines = (re.split(r"  +", line) for line in demo.stdout.splitlines())
     return {cells[0]: cells[1:] for cells in lines if cells[0].endswith(".json")}
 
 
-def test_demo_finds_everything_as_it_should_be(demo: subprocess.CompletedProcess[str]) -> None:
+def test_demo_finds_no_unexpected_result(demo: subprocess.CompletedProcess[str]) -> None:
     assert demo.stderr == ""
     assert demo.returncode == 0
 
@@ -59,10 +59,10 @@ def test_every_sample_event_is_in_the_table(rows: dict[str, list[str]]) -> None:
     assert list(rows) == [event.name for event in sample_events()]
 
 
-def test_every_http_event_is_taken(rows: dict[str, list[str]]) -> None:
-    answers = {name: cells[1] for name, cells in rows.items() if "/http-" in name}
-    assert answers
-    assert set(answers.values()) == {"200", "202"}
+def test_every_http_event_succeeds(rows: dict[str, list[str]]) -> None:
+    responses = {name: cells[1] for name, cells in rows.items() if "/http-" in name}
+    assert responses
+    assert set(responses.values()) == {"200", "202"}
 
 
 def test_status_of_an_email_names_the_email_that_was_posted(rows: dict[str, list[str]]) -> None:
@@ -77,20 +77,20 @@ def test_invalid_message_goes_back_to_its_queue(rows: dict[str, list[str]]) -> N
     "line",
     [
         "200, Idempotent-Replayed: true; emails in the inbox: 1",
-        "first: 202 unknown, Idempotent-Replayed: false; calls of SES: 1",
-        "again: 202 unknown, Idempotent-Replayed: true; calls of SES: 1",
-        "for later (send_at): scheduled",
-        "while SES answers RequestLimitExceeded and the function's time is up: deferred",
+        "first request: 202 unknown, Idempotent-Replayed: false; calls to SES: 1",
+        "same request again: 202 unknown, Idempotent-Replayed: true; calls to SES: 1",
+        "send_at in the future: scheduled",
+        "SES returns RequestLimitExceeded and the function runs out of time: deferred",
         "after the sweep: accepted, accepted",
     ],
 )
-def test_demo_shows_what_happens_when_things_go_wrong(
+def test_demo_shows_duplicates_lost_responses_and_deferral(
     demo: subprocess.CompletedProcess[str], line: str
 ) -> None:
     assert f"  {line}\n" in demo.stdout
 
 
-def test_inbox_is_summed_up_with_each_recipient_once(demo: subprocess.CompletedProcess[str]) -> None:
+def test_summary_lists_each_recipient_once(demo: subprocess.CompletedProcess[str]) -> None:
     recipients = re.findall(r"\S+@\S+", demo.stdout.partition("emails in the inbox:\n")[2])
     assert "ann@customer.example" in recipients
     assert len(recipients) == len(set(recipients))
@@ -103,14 +103,14 @@ def test_functions_log_json_without_an_address(demo: subprocess.CompletedProcess
     assert not re.search(r"@(customer|fault)\.example", text)
 
 
-def test_demo_fails_clearly_when_something_is_not_as_it_should_be(tmp_path: Path) -> None:
+def test_unexpected_result_is_named_and_fails_the_demo(tmp_path: Path) -> None:
     program = (
         "import sys; from local import demo; "
         "demo.EXPECTED['aws/http-api-gateway-v1.json'] = ('404', []); sys.exit(demo.main())"
     )
     result = run(tmp_path, "-c", program)
     assert result.returncode == 1
-    assert "Not as it should be: aws/http-api-gateway-v1.json gave ('200', ['accepted'])" in result.stderr
+    assert "Unexpected result: aws/http-api-gateway-v1.json gave ('200', ['accepted'])" in result.stderr
 
 
 def test_in_a_terminal_the_inbox_stays_open_until_enter(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_in_a_terminal_the_inbox_stays_open_until_enter(tmp_path: Path) -> None:
             stderr=terminal,
         ) as process:
             os.close(terminal)
-            url = next(filter(None, (re.search(r"Look at the inbox: (\S+)", line) for line in lines(here))))
+            url = next(filter(None, (re.search(r"Open the inbox: (\S+)", line) for line in lines(here))))
             with urllib.request.urlopen(url[1]) as page:  # noqa: S310 - the demo prints an http URL
                 assert page.status == 200
             os.write(here, b"\n")
@@ -139,7 +139,7 @@ def lines(terminal: int) -> Iterator[str]:
     while True:
         try:
             text += os.read(terminal, 4096).decode()
-        except OSError:  # nobody holds the other side any more
+        except OSError:  # the program has ended, and with it the other side of the terminal
             return
         *whole, text = text.split("\n")
         yield from whole

@@ -1,4 +1,4 @@
-"""The local Lambda and SCF, with functions that answer, raise, hang and die; then with Mailer's own."""
+"""The local Lambda and SCF, with functions that respond, raise, hang and exit; then with Mailer's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -73,7 +74,7 @@ def code(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deploy(code: Path) -> Iterator[Deploy]:
-    """Deploy the function above; whatever was deployed ends with the test."""
+    """Deploy the function above, and close it at the end of the test."""
     functions = []
 
     def deploy(cloud: type[Function], name: str = "probe", **options: Any) -> Function:
@@ -86,7 +87,7 @@ def deploy(code: Path) -> Iterator[Deploy]:
 
 
 @CLOUDS
-def test_event_and_answer_go_through_json(deploy: Deploy, cloud: type[Function]) -> None:
+def test_event_and_response_go_through_json(deploy: Deploy, cloud: type[Function]) -> None:
     event = {"do": "echo", "text": "Grüße ✉", "none": None, "list": [1, 2.5, True]}
     invocation = deploy(cloud).invoke(event)
     assert invocation.payload == event
@@ -121,13 +122,13 @@ def test_function_sees_its_own_variables_and_not_the_developers(
 @pytest.mark.parametrize(
     ("cloud", "name"), [(LambdaFunction, "AWS_LAMBDA_RUNTIME_API"), (ScfFunction, "TENCENTCLOUD_SECRETID")]
 )
-def test_reserved_variable_is_refused(deploy: Deploy, cloud: type[Function], name: str) -> None:
+def test_reserved_variable_is_rejected(deploy: Deploy, cloud: type[Function], name: str) -> None:
     with pytest.raises(ValueError, match=name):
         deploy(cloud, environment={name: "mine"})
 
 
 @CLOUDS
-def test_context_tells_request_and_time_limit(deploy: Deploy, cloud: type[Function]) -> None:
+def test_context_has_request_and_time_limit(deploy: Deploy, cloud: type[Function]) -> None:
     invocation = deploy(cloud, timeout=20).invoke({"do": "context"})
     context = invocation.payload
     assert context["request_id"] == invocation.request_id
@@ -139,9 +140,9 @@ def test_scf_role_is_in_the_environment_and_in_the_context(deploy: Deploy) -> No
     function = deploy(ScfFunction, role=RoleKey("an-id", "a-key", "a-token"))
     variables = function.invoke({"do": "variables"}).payload
     context = function.invoke({"do": "context"}).payload
-    for told in (variables, json.loads(context["environment"])):
-        assert told["TENCENTCLOUD_SECRETID"] == "an-id"
-        assert told["TENCENTCLOUD_SESSIONTOKEN"] == "a-token"
+    for environment in (variables, json.loads(context["environment"])):
+        assert environment["TENCENTCLOUD_SECRETID"] == "an-id"
+        assert environment["TENCENTCLOUD_SESSIONTOKEN"] == "a-token"
 
 
 def test_lambda_reports_an_exception_as_function_error(deploy: Deploy) -> None:
@@ -174,7 +175,7 @@ def test_instance_survives_an_exception(deploy: Deploy, cloud: type[Function]) -
 
 
 @CLOUDS
-def test_answer_that_is_no_json_is_an_error(deploy: Deploy, cloud: type[Function]) -> None:
+def test_response_that_is_not_json_is_an_error(deploy: Deploy, cloud: type[Function]) -> None:
     assert deploy(cloud).invoke({"do": "unserialisable"}).failed
 
 
@@ -244,7 +245,7 @@ def test_output_goes_to_the_log(deploy: Deploy, cloud: type[Function], tmp_path:
 
 
 @CLOUDS
-def test_callers_of_several_threads_take_turns(deploy: Deploy, cloud: type[Function]) -> None:
+def test_invocations_of_several_threads_run_one_by_one(deploy: Deploy, cloud: type[Function]) -> None:
     function = deploy(cloud)
     counts: list[int] = []
     callers = [
@@ -270,12 +271,12 @@ def test_function_killed_during_the_call_of_ses_does_not_send_again(
     cloud: type[Function], environment: dict[str, str], ses: Emulator
 ) -> None:
     event = batch(cloud, body(to="slow@fault.example"))
-    with cloud("queue", environment=environment) as function:
+    with closing(cloud("queue", environment=environment)) as function:
         first: list[Any] = []
         caller = threading.Thread(target=lambda: first.append(function.invoke(event)))
         caller.start()
-        give_up = time.monotonic() + 60
-        while not ses.inbox() and time.monotonic() < give_up:
+        deadline = time.monotonic() + 60
+        while not ses.inbox() and time.monotonic() < deadline:
             time.sleep(0.01)
         function.kill()
         caller.join()

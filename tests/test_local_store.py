@@ -8,7 +8,7 @@ import pytest
 from valkey import ConnectionError as NoConnection
 from valkey import Valkey
 
-from local.store import EmbeddedStore
+from local.store import EmbeddedStore, embedded_store
 
 
 def connect(store: EmbeddedStore) -> Valkey:
@@ -16,7 +16,7 @@ def connect(store: EmbeddedStore) -> Valkey:
 
 
 def test_store_is_empty_durable_and_local() -> None:
-    with EmbeddedStore() as store, connect(store) as client:
+    with embedded_store() as store, connect(store) as client:
         settings = client.config_get("*")
         assert client.dbsize() == 0
     assert settings["bind"] == "127.0.0.1"
@@ -26,7 +26,7 @@ def test_store_is_empty_durable_and_local() -> None:
 
 
 def test_data_survives_a_crash_of_the_store() -> None:
-    with EmbeddedStore() as store:
+    with embedded_store() as store:
         with connect(store) as client:
             client.set("key", "value")
         store.kill()
@@ -35,8 +35,8 @@ def test_data_survives_a_crash_of_the_store() -> None:
             assert client.get("key") == "value"
 
 
-def test_nothing_is_left_of_a_store() -> None:
-    with EmbeddedStore() as store, connect(store) as client:
+def test_data_of_a_store_is_removed() -> None:
+    with embedded_store() as store, connect(store) as client:
         client.set("key", "value")
         folder = Path(client.config_get("dir")["dir"])
         assert list(folder.rglob("*.aof"))
@@ -45,8 +45,8 @@ def test_nothing_is_left_of_a_store() -> None:
         client.ping()
 
 
-def test_stores_are_apart() -> None:
-    with EmbeddedStore() as one, EmbeddedStore() as other:
+def test_stores_are_separate() -> None:
+    with embedded_store() as one, embedded_store() as other:
         with connect(one) as client:
             client.set("key", "value")
         with connect(other) as client:

@@ -299,7 +299,7 @@ def test_direct_invocation_returns_the_receipt(runtime: Runtime, ses: Emulator, 
     assert first == {
         "id": again["id"],
         "state": "accepted",
-        "message_id": mail.message_id,
+        "message_id": mail.ses_message_id,
         "request_id": first["request_id"],
         "replayed": False,
     }

@@ -1,4 +1,4 @@
-"""Real worker processes on one queue: their rate together, their crashes, and redelivered batches."""
+"""Real worker processes on one queue: their common rate, their crashes, and redelivered batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 class Worker:
-    """One process that answers events; its log goes nowhere."""
+    """One process that handles events; its log is discarded."""
 
     def __init__(self, *arguments: str) -> None:
         paths = os.pathsep.join([str(WORKER.parent), str(WORKER.parents[1] / "layers" / "mailer")])
@@ -43,7 +43,7 @@ class Worker:
             text=True,
         )
 
-    def answer(self, event: Json) -> Json | None:
+    def handle(self, event: Json) -> Json | None:
         """Return the response of the process, or None if it crashes instead."""
         assert self.process.stdin
         assert self.process.stderr
@@ -52,17 +52,17 @@ class Worker:
         return json.loads(line) if line else None
 
     def drain(self, batches: list[Json]) -> None:
-        """Handle all batches, each until nothing of it is redelivered, as a queue would deliver them."""
+        """Handle all batches, each until no message of it is returned, as a queue would deliver them."""
         for batch in batches:
             left = batch["Records"]
             while left:
-                answer = self.answer({"Records": left})
-                assert answer is not None
-                returned = set(failures(answer))
+                response = self.handle({"Records": left})
+                assert response is not None
+                returned = set(failures(response))
                 left = [record for record in left if record["messageId"] in returned]
 
     def end(self) -> int:
-        """Return the exit status, once nothing more is to be read."""
+        """Close the pipes and return the exit status."""
         assert self.process.stdin
         assert self.process.stderr
         self.process.stdin.close()
@@ -105,28 +105,28 @@ def test_two_consumers_of_one_batch_send_each_email_once(runtime: Runtime, ses: 
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_batch_of_a_killed_worker_is_sent_once_when_it_is_redelivered(
+def test_redelivered_batch_of_a_killed_worker_is_sent_once(
     runtime: Runtime, ses: Emulator, point: str
 ) -> None:
-    """The worker crashes at the second email of a partition of four, the third of which is poison."""
+    """The worker crashes at the second of four messages of a partition; the third is a poison message."""
     bodies = [*emails(2), "{not json", body(to="last@customer.example")]
     batch = kafka({"emails-0": bodies})
     worker = Worker(point, "1" if point.endswith("dead_letter") else "2")
-    assert worker.answer(batch) is None
+    assert worker.handle(batch) is None
     assert worker.end() == -signal.SIGKILL
 
     killed = record(runtime, batch, 1)
     if killed and killed.state is State.SENDING:
-        # The lease says that it is in flight, so the messages after it in the partition wait for it.
+        # The lease still holds, so it could be in flight, and the messages behind it in the partition wait.
         assert failures(handle(batch, LambdaContext())) == [{"partition": "emails-0", "offset": 1}]
         expire_lease(runtime, batch, 1)
     for _ in range(2):
         assert failures(handle(batch, LambdaContext())) == []
-    states = [kept.state for number in (0, 1, 3) if (kept := record(runtime, batch, number))]
+    states = [stored.state for number in (0, 1, 3) if (stored := record(runtime, batch, number))]
     unknown = point in {"after_admit", "before_call", "after_call", "before_settle"}
     assert states == [State.ACCEPTED, State.UNKNOWN if unknown else State.ACCEPTED, State.ACCEPTED]
     if unknown:
-        age(runtime, batch, 1)
+        end_grace_period(runtime, batch, 1)
         run_schedule({"job": "sweep"}, LambdaContext())
     assert sorted(ses.stats()["acceptances"].values()) == [1, 1, 1]
     (letter,) = runtime.ledger.dead_letters()
@@ -141,13 +141,13 @@ def record(runtime: Runtime, batch: Json, offset: int) -> Any:
     return runtime.ledger.get(email_id(runtime, batch, offset))
 
 
-def age(runtime: Runtime, batch: Json, offset: int) -> None:
-    """Let the grace time of an unknown email be over."""
+def end_grace_period(runtime: Runtime, batch: Json, offset: int) -> None:
+    """Let the grace period of an unknown email pass."""
     store = runtime.ledger.store
     store.client.zadd(store.key("open"), {email_id(runtime, batch, offset): 1})
 
 
 def expire_lease(runtime: Runtime, batch: Json, offset: int) -> None:
-    """Let the lease of the crashed worker expire."""
+    """Let the lease of the killed worker expire."""
     store = runtime.ledger.store
     store.client.hset(store.key("email", email_id(runtime, batch, offset)), "lease_until", 1)

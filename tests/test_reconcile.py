@@ -90,11 +90,11 @@ def test_email_that_ses_has_is_accepted(runtime: Runtime, ses: Emulator, log: io
     record = record_of(runtime, outcome)
     [mail] = ses.inbox()
     assert record.state is State.ACCEPTED
-    assert record.ses_message_id == mail.message_id
+    assert record.ses_message_id == mail.ses_message_id
     assert record.history[-1] | {"at": 0} == {
         "state": "accepted",
         "evidence": "status-query",
-        "ses_message_id": mail.message_id,
+        "ses_message_id": mail.ses_message_id,
         "at": 0,
     }
     assert deliver(email(), key=None).state is State.ACCEPTED
@@ -221,7 +221,7 @@ def test_two_emails_and_two_traces_are_both_accepted(runtime: Runtime, ses: Emul
     outcomes = [in_doubt(ses, accepted=True, subject=subject) for subject in ("One", "Two")]
     assert sweep(runtime) == {"found": 2}
     claimed = {record_of(runtime, outcome).ses_message_id for outcome in outcomes}
-    assert claimed == {mail.message_id for mail in ses.inbox()}
+    assert claimed == {mail.ses_message_id for mail in ses.inbox()}
 
 
 def test_trace_of_an_email_that_is_still_being_sent_is_left_to_it(runtime: Runtime, ses: Emulator) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from soak import Soak
+from soak import run_soak
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_every_email_is_accepted_once_or_says_why_not(environment: dict[str, str], tmp_path: Path) -> None:
-    report = Soak(tmp_path, 240, workers=2).run()
-    assert report.wrong == []
+    report = run_soak(tmp_path, 240, workers=2)
+    assert report.violations == []
     assert report.counts["duplicates"] == 0
     assert report.counts["workers killed"] > 0

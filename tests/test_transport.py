@@ -181,7 +181,7 @@ def test_acceptance_under_another_content_type_is_an_acceptance(ses: Emulator, f
     client = SesClient("http", ses.address, "ap-singapore")
     receipt = client.send(email(to=f"{fault}@fault.example"), MESSAGE_ID, 3.0)
     client.close()
-    assert receipt.ses_message_id == ses.inbox()[0].message_id
+    assert receipt.ses_message_id == ses.inbox()[0].ses_message_id
 
 
 def test_redirect_does_not_post_the_email_again(ses: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""Lambda and SCF on this machine: each function runs in a process of its own, as its cloud would run it."""
+"""Lambda and SCF on this machine: each function runs in its own process, as its cloud runs it."""
 
 from .aws import LambdaFunction
 from .function import Function, Invocation

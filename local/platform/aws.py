@@ -1,4 +1,4 @@
-"""AWS Lambda: the real awslambdaric against a Runtime API of our own."""
+"""AWS Lambda: the real awslambdaric against a local Runtime API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .function import Function
-from .instance import Instance, Job, Kind, Message, start
+from .instance import Instance, Job, Message, MessageKind, start
 from .runtime_api import RuntimeApi
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ class LambdaFunction(Function):
         return _LambdaInstance(f"arn:aws:lambda:{REGION}:123456789012:function:{self.name}", run)
 
     def _failure(self, request_id: str, message: Message) -> dict[str, Any]:
-        if message.kind is Kind.ERROR:
+        if message.kind is MessageKind.ERROR:
             error: dict[str, Any] = message.payload
             return error
-        kind, what = "Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds"
-        if message.kind is Kind.EXITED:
+        error_type, text = "Sandbox.Timedout", f"Task timed out after {self.timeout:.2f} seconds"
+        if message.kind is MessageKind.EXITED:
             code = message.payload
-            how = f"signal: {signal.strsignal(-code)}" if code < 0 else f"exit status {code}"
-            kind, what = "Runtime.ExitError", f"Runtime exited with error: {how.lower()}"
-        return {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {what}"}
+            reason = f"signal: {signal.strsignal(-code)}" if code < 0 else f"exit status {code}"
+            error_type, text = "Runtime.ExitError", f"Runtime exited with error: {reason.lower()}"
+        return {"errorType": error_type, "errorMessage": f"RequestId: {request_id} Error: {text}"}
 
 
 class _LambdaInstance(Instance):
@@ -66,7 +66,7 @@ class _LambdaInstance(Instance):
         self._watch = threading.Thread(target=self._report_exit, name="lambda-exit", daemon=True)
         self._watch.start()
 
-    def hand_over(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         self._api.jobs.put(job)
 
     def close(self) -> None:
@@ -75,4 +75,4 @@ class _LambdaInstance(Instance):
         self._api.close()
 
     def _report_exit(self) -> None:
-        self.messages.put(Message(Kind.EXITED, self.process.wait()))
+        self.messages.put(Message(MessageKind.EXITED, self.process.wait()))

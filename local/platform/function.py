@@ -1,4 +1,4 @@
-"""A deployed function: it is invoked with events, and always answers as its platform would."""
+"""A deployed function: it is invoked with events and responds as its platform does, errors included."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .instance import Job, Kind
+from .instance import Job, MessageKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from .instance import Instance, Message
 
@@ -29,7 +26,7 @@ INIT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Invocation:
-    """The end of one invocation: the handler's answer, or the platform's error object where it `failed`."""
+    """The result of one invocation: the handler's response, or the platform's error object if it `failed`."""
 
     request_id: str
     payload: Any
@@ -37,14 +34,14 @@ class Invocation:
 
 
 class Function(ABC):
-    """One function with at most one instance, which is started when it is needed and kept warm.
+    """One function with at most one instance, which is started on demand and kept warm.
 
-        with LambdaFunction("http", environment={"MAILER_STORE_URL": …}) as function:
-            answer = function.invoke(event).payload
+        with closing(LambdaFunction("http", environment={"MAILER_STORE_URL": …})) as function:
+            response = function.invoke(event).payload
 
     `name` is a folder of `functions/`, unless `code` is given; `layer` is the folder that comes after it on
-    the path. `timeout` is in seconds; what takes longer is killed, and the next event starts a new instance.
-    The function's output goes to the file `log`. Safe to share between threads: invocations queue up.
+    the path. `timeout` is in seconds; an instance that takes longer is killed, and the next event starts a
+    new one. The function's output goes to the file `log`. Thread-safe: invocations run one after the other.
     """
 
     def __init__(
@@ -69,10 +66,10 @@ class Function(ABC):
             if variable.startswith(self.reserved):
                 raise ValueError(f"{variable}: the platform reserves this name")
         self._instance: Instance | None = None
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
 
     reserved: tuple[str, ...]
-    """How names begin that the platform lets no user set."""
+    """Prefixes of variables that the platform reserves."""
 
     @abstractmethod
     def _start(self) -> Instance:
@@ -80,46 +77,35 @@ class Function(ABC):
 
     @abstractmethod
     def _failure(self, request_id: str, message: Message) -> dict[str, Any]:
-        """Return the platform's error object for what came instead of an answer: ERROR, EXITED or SILENT."""
+        """Return the platform's error object for a message that is ERROR, EXITED or TIMED_OUT."""
 
     def invoke(self, event: Any) -> Invocation:
-        """Run the handler with `event`, which goes through JSON; a failure is returned, never raised."""
+        """Run the handler with `event`, which must be JSON; a failure is returned, never raised."""
         text = json.dumps(event)
         request_id = str(uuid.uuid4())
-        with self._turn:
+        with self._lock:
             instance = self._warm_instance()
             message = instance.next_message(INIT_SECONDS)
-            initialized = message.kind is Kind.READY
+            initialized = message.kind is MessageKind.READY
             if initialized:
-                instance.hand_over(Job(request_id, text, self.timeout))
+                instance.submit(Job(request_id, text, self.timeout))
                 message = instance.next_message(self.timeout)
-            if not initialized or message.kind in {Kind.SILENT, Kind.EXITED}:
+            if not initialized or message.kind in {MessageKind.TIMED_OUT, MessageKind.EXITED}:
                 self.close()
-        if message.kind is Kind.ANSWER:
+        if message.kind is MessageKind.RESPONSE:
             return Invocation(request_id, message.payload, failed=False)
         return Invocation(request_id, self._failure(request_id, message), failed=True)
 
     def kill(self) -> None:
-        """End the running instance by SIGKILL, as a crash would; the next event starts a new one."""
+        """Kill the running instance (SIGKILL), as a crash would; the next event starts a new one."""
         if self._instance:
             self._instance.kill()
 
     def close(self) -> None:
-        """End the instance; the function can still be invoked and starts a new one."""
+        """End the instance; the next event starts a new one."""
         if self._instance:
             self._instance.close()
             self._instance = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _warm_instance(self) -> Instance:
         if self._instance and not self._instance.alive():

@@ -1,4 +1,4 @@
-"""One running copy of a function: its process, and what it tells the platform."""
+"""One instance of a function: its process, and the messages that it sends to the platform."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Kind(Enum):
-    """What a message of an instance says."""
+class MessageKind(Enum):
+    """What a message of an instance reports."""
 
     READY = "ready"
-    """The handler is loaded, or has finished with an event: it waits for the next."""
-    ANSWER = "answer"
+    """The handler is loaded, or has finished with an event: the process waits for the next one."""
+    RESPONSE = "response"
     ERROR = "error"
     EXITED = "exited"
-    """The process is gone; the payload is its return code as `subprocess` gives it."""
-    SILENT = "silent"
-    """It said nothing in the time that it had."""
+    """The process has ended; the payload is its return code as `subprocess` gives it."""
+    TIMED_OUT = "timed_out"
+    """No message came within the timeout."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message of an instance; `payload` is JSON, but for EXITED."""
+    """One message of an instance; `payload` is JSON, except for EXITED."""
 
-    kind: Kind
+    kind: MessageKind
     payload: Any = None
 
 
@@ -53,26 +53,26 @@ class Instance(ABC):
         self.messages: queue.Queue[Message] = queue.Queue()
 
     @abstractmethod
-    def hand_over(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         """Give the waiting process its next event."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the process and all that belongs to it."""
+        """End the process and release what belongs to it."""
 
     def next_message(self, seconds: float) -> Message:
-        """Wait for the next message; after `seconds` it is SILENT."""
+        """Return the next message; TIMED_OUT if none comes within `seconds`."""
         try:
             return self.messages.get(timeout=seconds)
         except queue.Empty:
-            return Message(Kind.SILENT)
+            return Message(MessageKind.TIMED_OUT)
 
     def alive(self) -> bool:
-        """Tell whether the process still runs."""
+        """Return whether the process still runs."""
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """End the process at once, by SIGKILL."""
+        """Kill the process (SIGKILL) and wait for its end."""
         self.process.kill()
         self.process.wait()
 
@@ -80,7 +80,7 @@ class Instance(ABC):
 def start(
     command: Sequence[str], environment: Mapping[str, str], folder: Path, log: Path, **pipes: Any
 ) -> subprocess.Popen[bytes]:
-    """Start the process of an instance with nothing but `environment`; its output is added to `log`."""
+    """Start an instance's process with `environment` alone; its output is appended to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -88,6 +88,6 @@ def start(
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for the platform, which then ends its instances
+            start_new_session=True,  # keeps Ctrl-C away from it: the platform ends its instances
             **pipes,
         )

@@ -11,7 +11,7 @@ import time
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-from .instance import Job, Kind, Message
+from .instance import Job, Message, MessageKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,15 +20,15 @@ _VERSION = "/2018-06-01/runtime"
 
 
 class RuntimeApi(socketserver.ThreadingTCPServer):
-    """Serves one runtime; what the runtime says goes to `tell`, and `jobs` are what it gets."""
+    """Serves one runtime: its messages go to `on_message`, and it takes its next event from `jobs`."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, function_arn: str, tell: Callable[[Message], None]) -> None:
+    def __init__(self, function_arn: str, on_message: Callable[[Message], None]) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
         self.function_arn = function_arn
-        self.tell = tell
+        self.on_message = on_message
         self.jobs: queue.Queue[Job | None] = queue.Queue()
         self._thread = threading.Thread(
             target=self.serve_forever, args=(0.02,), name="runtime-api", daemon=True
@@ -37,7 +37,7 @@ class RuntimeApi(socketserver.ThreadingTCPServer):
 
     @property
     def address(self) -> str:
-        """Host and port, as AWS_LAMBDA_RUNTIME_API has them."""
+        """Host and port, as in AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self.server_address[1]}"
 
     def close(self) -> None:
@@ -51,16 +51,16 @@ class RuntimeApi(socketserver.ThreadingTCPServer):
 class _Connection(BaseHTTPRequestHandler):
     server: RuntimeApi
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # an answer leaves in one piece: in two, delayed acknowledgements cost 40 ms each
+    wbufsize = -1  # one send per response: in two, delayed acknowledgements cost 40 ms each
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # a runtime that was killed says no goodbye
+        with contextlib.suppress(ConnectionError):  # a killed runtime drops the connection
             super().handle()
 
     def do_GET(self) -> None:
         if self.path != f"{_VERSION}/invocation/next":
-            return self._answer(404, {"errorType": "InvalidRequest"})
-        self.server.tell(Message(Kind.READY))
+            return self._send_json(404, {"errorType": "InvalidRequest"})
+        self.server.on_message(Message(MessageKind.READY))
         job = self.server.jobs.get()
         if job is None:
             self.close_connection = True
@@ -74,14 +74,13 @@ class _Connection(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))))
-        kinds = {"response": Kind.ANSWER, "error": Kind.ERROR}
-        self.server.tell(Message(kinds[self.path.rpartition("/")[2]], body))
-        self._answer(202, {"status": "OK"})
+        self.server.on_message(Message(MessageKind(self.path.rpartition("/")[2]), body))
+        self._send_json(202, {"status": "OK"})
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: the function's own output is its log."""
+        """Suppress logging: the function's own output is its log."""
 
-    def _answer(self, status: int, document: dict[str, str]) -> None:
+    def _send_json(self, status: int, document: dict[str, str]) -> None:
         self._send(status, json.dumps(document).encode(), {})
 
     def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:

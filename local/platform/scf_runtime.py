@@ -1,6 +1,6 @@
-"""What runs inside a local SCF instance: events come as lines on stdin, answers leave on a pipe of their own.
+"""What runs inside a local SCF instance: events come as lines on stdin, messages leave on a pipe.
 
-It is started as a program, `scf_runtime.py PIPE FOLDER`, and imports nothing of this project but the handler.
+It is started as a program, `scf_runtime.py PIPE FOLDER`, and of this project it imports the handler alone.
 """
 
 import importlib
@@ -12,30 +12,30 @@ from typing import Any
 
 
 def main(pipe: str, folder: str) -> None:
-    """Load `handler.handler` of `folder` and answer events until stdin ends."""
+    """Load `handler.handler` of `folder` and handle events until stdin ends."""
     sys.path[0] = folder  # the function's own folder comes first, not this program's
-    with os.fdopen(int(pipe), "w", encoding="utf-8") as answers:
+    with os.fdopen(int(pipe), "w", encoding="utf-8") as messages:
 
-        def tell(kind: str, payload: Any = None) -> None:
-            answers.write(json.dumps([kind, payload]) + "\n")
-            answers.flush()
+        def send(kind: str, payload: Any = None) -> None:
+            messages.write(json.dumps([kind, payload]) + "\n")
+            messages.flush()
 
         try:
             handler = importlib.import_module("handler").handler
         except Exception:
-            tell("error", traceback.format_exc())
+            send("error", traceback.format_exc())
             raise
-        tell("ready")
+        send("ready")
         for line in sys.stdin:
             job = json.loads(line)
             try:
-                kind, payload = "answer", handler(job["event"], job["context"])
+                kind, payload = "response", handler(job["event"], job["context"])
                 json.dumps(payload)
-            except Exception:  # noqa: BLE001 - whatever it is, the platform reports it
+            except Exception:  # noqa: BLE001 - the platform reports any error of a handler
                 kind, payload = "error", traceback.format_exc()
                 print(payload, flush=True)
-            tell(kind, payload)
-            tell("ready")
+            send(kind, payload)
+            send("ready")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tencent Cloud SCF: `handler(event, context)` with two dicts, in a process of its own."""
+"""Tencent Cloud SCF: `handler(event, context)` with two dicts, in its own process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .function import Function
-from .instance import Instance, Job, Kind, Message, start
+from .instance import Instance, Job, Message, MessageKind, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,30 +86,30 @@ class ScfFunction(Function):
         }
 
     def _failure(self, request_id: str, message: Message) -> dict[str, Any]:
-        status, what, more = {
-            Kind.ERROR: (430, "user code exception caught", {"stackTrace": message.payload}),
-            Kind.SILENT: (433, f"Invoking task timed out after {self.timeout:g} seconds", {}),
-            Kind.EXITED: (439, f"User process exit when running, return code {message.payload}", {}),
+        status, text, details = {
+            MessageKind.ERROR: (430, "user code exception caught", {"stackTrace": message.payload}),
+            MessageKind.TIMED_OUT: (433, f"Invoking task timed out after {self.timeout:g} seconds", {}),
+            MessageKind.EXITED: (439, f"User process exit when running, return code {message.payload}", {}),
         }[message.kind]
-        error = {"errorCode": -1, "errorMessage": what, "requestId": request_id, "statusCode": status}
-        return {**error, **more}
+        error = {"errorCode": -1, "errorMessage": text, "requestId": request_id, "statusCode": status}
+        return {**error, **details}
 
 
 class _ScfInstance(Instance):
     def __init__(
-        self, process: subprocess.Popen[bytes], answers: int, context_of: Callable[[Job], dict[str, Any]]
+        self, process: subprocess.Popen[bytes], pipe: int, context_of: Callable[[Job], dict[str, Any]]
     ) -> None:
         super().__init__()
-        assert process.stdin  # noqa: S101 - asked for by PIPE
+        assert process.stdin  # noqa: S101 - `stdin=PIPE` makes it
         self.process = process
         self._events = process.stdin
         self._context_of = context_of
-        self._reader = threading.Thread(target=self._read, args=(answers,), name="scf-answers", daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(pipe,), name="scf-messages", daemon=True)
         self._reader.start()
 
-    def hand_over(self, job: Job) -> None:
+    def submit(self, job: Job) -> None:
         line = json.dumps({"event": json.loads(job.event), "context": self._context_of(job)}) + "\n"
-        with contextlib.suppress(BrokenPipeError):  # a process that is gone says so by EXITED
+        with contextlib.suppress(BrokenPipeError):  # the EXITED message reports a process that has ended
             self._events.write(line.encode())
             self._events.flush()
 
@@ -119,9 +119,9 @@ class _ScfInstance(Instance):
         with contextlib.suppress(BrokenPipeError):
             self._events.close()
 
-    def _read(self, answers: int) -> None:
-        with os.fdopen(answers, encoding="utf-8") as lines:
+    def _read(self, pipe: int) -> None:
+        with os.fdopen(pipe, encoding="utf-8") as lines:
             for line in lines:
                 kind, payload = json.loads(line)
-                self.messages.put(Message(Kind(kind), payload))
-        self.messages.put(Message(Kind.EXITED, self.process.wait()))
+                self.messages.put(Message(MessageKind(kind), payload))
+        self.messages.put(Message(MessageKind.EXITED, self.process.wait()))

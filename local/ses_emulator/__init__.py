@@ -1,4 +1,4 @@
-"""A faithful local Tencent Cloud SES: anyone who uses its SDK can point it here (docs/ses-emulator.md)."""
+"""A faithful local Tencent Cloud SES, for any of its SDKs (docs/ses-emulator.md)."""
 
 from .emulator import Emulator
 from .mailbox import Call, Mail

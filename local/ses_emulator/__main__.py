@@ -13,7 +13,7 @@ _DEFAULT = Settings()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; prints one line with the URL once the port is open."""
+    """Serve until SIGINT or SIGTERM; print one line with the URL once the port is open."""
     options = parser().parse_args(arguments)
     try:
         emulator = Emulator(**_settings(options))
@@ -30,13 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's options."""
+    """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="python -m local.ses_emulator", description="A local Tencent Cloud SES."
     )
     add = options.add_argument
     add("--host", default=_DEFAULT.host)
-    add("--port", type=int, default=9588, help="0 takes a free one")
+    add("--port", type=int, default=9588, help="0: a free one")
     add("--secret-id", action="append", default=[], help="repeatable, each with its --secret-key")
     add("--secret-key", action="append", default=[])
     add(
@@ -57,13 +57,13 @@ def parser() -> argparse.ArgumentParser:
         help="emails per recipient and hour",
     )
     add("--daily-quota", type=int, default=_DEFAULT.daily_quota, help="emails per sender domain and day")
-    add("--template-only", action="store_true", help="the account may not send Simple content")
-    add("--no-attachments", action="store_true", help="the account may not send attachments")
+    add("--template-only", action="store_true", help="the account lacks permission to send Simple content")
+    add("--no-attachments", action="store_true", help="the account lacks permission to send attachments")
     add(
         "--verified-domain",
         action="append",
         default=[],
-        help="repeatable; default: all but --unverified-domain",
+        help="repeatable; default: all except --unverified-domain",
     )
     add("--unverified-domain", action="append", default=[], help="repeatable; default unverified.example")
     add(
@@ -72,9 +72,14 @@ def parser() -> argparse.ArgumentParser:
         default=_DEFAULT.status_lag,
         help="seconds until GetSendEmailStatus shows an email",
     )
-    add("--slow-seconds", type=float, default=_DEFAULT.slow_seconds, help="how long slow faults hang at most")
+    add(
+        "--slow-seconds",
+        type=float,
+        default=_DEFAULT.slow_seconds,
+        help="maximum duration of slow faults, in seconds",
+    )
     add("--templates", type=Path, help="a JSON file, or a directory with JSON, ID-name.html, ID-name.txt")
-    add("--callback", default="", metavar="URL", help="where SES's event callbacks are sent")
+    add("--callback", default="", metavar="URL", help="where event callbacks are sent")
     return options
 
 

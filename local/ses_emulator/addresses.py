@@ -1,4 +1,4 @@
-"""The forms of addresses, of the sender, of Message-IDs and of header fields that SendEmail takes."""
+"""The syntax of addresses, senders, Message-IDs and header fields that SendEmail accepts."""
 
 import re
 from typing import NamedTuple
@@ -14,7 +14,7 @@ LOCAL_PART_MAX, ADDRESS_MAX, MESSAGE_ID_MAX = 64, 254, 998
 
 
 class Sender(NamedTuple):
-    """A sender: the alias shown to readers ("" for none), the address, and its domain in lower case."""
+    """A sender: the display name ("" for none), the address, and its domain in lower case."""
 
     alias: str
     address: str
@@ -22,13 +22,13 @@ class Sender(NamedTuple):
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` is a bare ASCII address: a dot-atom, a domain of two labels, RFC 5321 lengths."""
+    """Return whether `text` is a bare ASCII address: a dot-atom, a domain of two labels, RFC 5321 lengths."""
     match = _ADDR_SPEC.fullmatch(text)
     return match is not None and len(match["local"]) <= LOCAL_PART_MAX and len(text) <= ADDRESS_MAX
 
 
 def parse_sender(text: str) -> Sender | None:
-    """The sender written as `addr` or `alias <addr>` (exactly one space before `<`, no colon), else None."""
+    """Return the sender in `addr` or `alias <addr>` (exactly one space before `<`, no colon), else None."""
     if is_address(text):
         return Sender("", text, domain_of(text))
     alias, separator, rest = text.partition(" <")
@@ -46,20 +46,20 @@ def parse_sender(text: str) -> Sender | None:
 
 
 def domain_of(address: str) -> str:
-    """The part after the @, in lower case."""
+    """Return the part after the @, in lower case."""
     return address.rpartition("@")[2].lower()
 
 
 def is_message_id(text: str) -> bool:
-    """Whether `text` is a `msg-id` of RFC 5322 §3.6.4, with its angle brackets."""
+    """Return whether `text` is a `msg-id` of RFC 5322 §3.6.4, with its angle brackets."""
     return len(text) <= MESSAGE_ID_MAX and _MESSAGE_ID.fullmatch(text) is not None
 
 
 def is_header_name(text: str) -> bool:
-    """Whether `text` is a field name of RFC 5322 §2.2."""
+    """Return whether `text` is a field name of RFC 5322 §2.2."""
     return _HEADER_NAME.fullmatch(text) is not None
 
 
 def has_control(text: str) -> bool:
-    """Whether `text` holds a control character, which no header field may."""
+    """Return whether `text` has a control character, which is not allowed in a header field."""
     return _CONTROL.search(text) is not None

@@ -1,73 +1,63 @@
-"""What the emulator offers beside the API: inbox, calls, counts, faults, templates, callbacks, inbox page.
+"""The admin API and the inbox page: emails, calls, counts, faults, templates, callbacks.
 
-It answers requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
+It serves requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
 """
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import page
-from .answer import Answer, json_answer
+from .account import Account
 from .api import Request
+from .response import Response, json_response
 from .templates import from_json
-
-if TYPE_CHECKING:
-    from .emulator import Emulator
 
 PREFIX = "/_emulator/"
 
 Item = TypeVar("Item")
-Handler = Callable[["Emulator", str, dict[str, str], bytes], Any]
+Handler = Callable[[Account, str, dict[str, str], bytes], Any]
 
 
 class AdminError(Exception):
-    """A request to the admin API that cannot be answered; `status` is the HTTP status."""
+    """A request that the admin API rejects; `status` is the HTTP status."""
 
     def __init__(self, status: int, message: str) -> None:
         self.status = status
         super().__init__(message)
 
 
-def answer(emulator: "Emulator", request: Request) -> Answer:
-    """The answer of the admin API, or the inbox page."""
+def respond(account: Account, request: Request) -> Response:
+    """Return the response of the admin API, or the inbox page."""
     url = urlsplit(request.path)
     query = dict(parse_qsl(url.query, keep_blank_values=True))
     try:
-        _refuse_foreign_origin(request)
         if url.path == "/" and request.method == "GET":
-            return page.answer()
+            return page.response()
         name, _, rest = unquote(url.path).removeprefix(PREFIX).partition("/")
-        return json_answer(_route(request.method, url.path, name)(emulator, rest, query, request.body))
+        return json_response(_route(request.method, url.path, name)(account, rest, query, request.body))
     except AdminError as error:
-        return json_answer({"error": str(error)}, error.status)
+        return json_response({"error": str(error)}, error.status)
     except (ValueError, TypeError) as error:
-        return json_answer({"error": str(error)}, 400)
-
-
-def _refuse_foreign_origin(request: Request) -> None:
-    """A web page somewhere must not change the emulator through a developer's browser."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise AdminError(403, "requests of other origins are refused")
+        return json_response({"error": str(error)}, 400)
 
 
 def _route(method: str, path: str, name: str) -> Handler:
     handler = ROUTES.get((method, name))
     if handler is None or not path.startswith(PREFIX):
-        raise AdminError(404, "not found; calls of the API carry X-TC-Action")
+        raise AdminError(404, "not found; calls of the SES API carry X-TC-Action")
     return handler
 
 
-def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes) -> Any:
+def _inbox(account: Account, rest: str, query: dict[str, str], _body: bytes) -> Any:
     if rest:
-        mail = emulator.mailbox.mail(int(rest))
+        mail = account.mailbox.mail(int(rest))
         if mail is None:
-            raise AdminError(404, "no such email, or no longer kept")
+            raise AdminError(404, "no such email, or it is no longer stored")
         return mail.as_json()
-    mails = emulator.inbox(
+    mails = account.inbox(
         to=query.get("to", ""),
         smtp_message_id=query.get("smtp_message_id", ""),
         after=int(query.get("after", "0")),
@@ -76,78 +66,76 @@ def _inbox(emulator: "Emulator", rest: str, query: dict[str, str], _body: bytes)
     return [mail.as_summary() if summary else mail.as_json() for mail in _newest(mails, query)]
 
 
-def _calls(emulator: "Emulator", _rest: str, query: dict[str, str], _body: bytes) -> Any:
-    return [asdict(call) for call in _newest(emulator.calls(), query)]
+def _calls(account: Account, _rest: str, query: dict[str, str], _body: bytes) -> Any:
+    return [call.as_json() for call in _newest(account.calls(), query)]
 
 
 def _newest(items: list[Item], query: dict[str, str]) -> list[Item]:
     return items[max(0, len(items) - int(query["limit"])) :] if "limit" in query else items
 
 
-def _reset(emulator: "Emulator", *_: Any) -> Any:
-    emulator.reset()
+def _reset(account: Account, *_: Any) -> Any:
+    account.reset()
     return {"ok": True}
 
 
-def _add_fault(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    wish = _object(body)
-    match = wish.pop("match", {})
+def _add_fault(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
+    fields = _json_object(body)
+    match = fields.pop("match", {})
     if not isinstance(match, dict) or not all(isinstance(pattern, str) for pattern in match.values()):
-        raise AdminError(400, "match maps names to patterns")
-    return emulator.faults.add(_take(wish, "fault"), **wish, **match)
+        raise AdminError(400, "match must map names to patterns")
+    return account.faults.add(_pop_text(fields, "fault"), **fields, **match)
 
 
-def _clear_faults(emulator: "Emulator", *_: Any) -> Any:
-    emulator.faults.clear()
+def _clear_faults(account: Account, *_: Any) -> Any:
+    account.faults.clear()
     return {"ok": True}
 
 
-def _add_template(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    template = from_json(_object(body))
-    emulator.add_template(template)
+def _add_template(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
+    template = from_json(_json_object(body))
+    account.add_template(template)
     return asdict(template)
 
 
-def _trigger_callback(emulator: "Emulator", _rest: str, _query: dict[str, str], body: bytes) -> Any:
-    wish = _object(body)
-    sequence = wish.pop("mail", None)
-    mail = emulator.mailbox.mail(sequence) if isinstance(sequence, int) else None
+def _trigger_callback(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
+    fields = _json_object(body)
+    sequence = fields.pop("mail", None)
+    mail = account.mailbox.mail(sequence) if isinstance(sequence, int) else None
     if mail is None:
-        raise AdminError(404, "mail is the sequence number of a kept email")
-    if not all(isinstance(wish.get(name, ""), str) for name in ("recipient", "url")):
-        raise AdminError(400, "recipient and url are text")
-    return emulator.callbacks.trigger(mail, _take(wish, "event"), **wish)
+        raise AdminError(404, "mail must be the sequence number of a stored email")
+    if not all(isinstance(fields.get(name, ""), str) for name in ("recipient", "url")):
+        raise AdminError(400, "recipient and url must be strings")
+    return account.callbacks.trigger(mail, _pop_text(fields, "event"), **fields)
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any]:
     value = json.loads(body or b"{}")
     if not isinstance(value, dict):
-        raise AdminError(400, "the body is a JSON object")
+        raise AdminError(400, "the body must be a JSON object")
     return value
 
 
-def _take(wish: dict[str, Any], name: str) -> str:
-    value = wish.pop(name, None)
+def _pop_text(fields: dict[str, Any], name: str) -> str:
+    value = fields.pop(name, None)
     if not isinstance(value, str):
-        raise AdminError(400, f"{name} is required, as text")
+        raise AdminError(400, f"{name} is required and must be a string")
     return value
 
 
-# By method and the path after the prefix.
+# By method and the first part of the path after the prefix.
 ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "health"): lambda *_: {"status": "ok"},
-    ("GET", "counts"): lambda emulator, *_: emulator.counts(),
+    ("GET", "counts"): lambda account, *_: account.counts(),
     ("GET", "inbox"): _inbox,
     ("DELETE", "inbox"): _reset,
-    ("GET", "stats"): lambda emulator, *_: emulator.stats(),
+    ("GET", "stats"): lambda account, *_: account.stats(),
     ("GET", "requests"): _calls,
-    ("GET", "faults"): lambda emulator, *_: emulator.faults.rules(),
+    ("GET", "faults"): lambda account, *_: account.faults.rules(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,
-    ("GET", "templates"): lambda emulator, *_: [
-        asdict(template) for template in emulator.api.templates.all()
-    ],
+    ("GET", "templates"): lambda account, *_: [asdict(template) for template in account.api.templates.all()],
     ("POST", "templates"): _add_template,
-    ("GET", "callbacks"): lambda emulator, *_: [asdict(callback) for callback in emulator.callbacks.log()],
+    ("GET", "callbacks"): lambda account, *_: [asdict(callback) for callback in account.callbacks.log()],
     ("POST", "callbacks"): _trigger_callback,
 }

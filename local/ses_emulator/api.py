@@ -1,4 +1,4 @@
-"""The API behind `POST /`: from the headers of a call to the answer of its action."""
+"""The API behind `POST /`: the gateway's checks, then the actions."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from . import parameters, queries, send_email, signature
-from .answer import Answer, api_answer
 from .callbacks import Callbacks
 from .errors import ApiError
 from .faults import REDIRECT_PATH, Fault, Faults
 from .limits import EmailLimits, RequestRate
 from .mailbox import Mailbox
+from .parameters import JsonType
+from .response import Response, api_response
 from .settings import Settings
 from .templates import Templates
 
@@ -22,9 +23,9 @@ QUERY_RATE = 20
 
 
 class Request(NamedTuple):
-    """An HTTP request that came in at `arrived` (Unix seconds); `headers` has lower-case names.
+    """An HTTP request received at `arrived` (Unix seconds); the names in `headers` are lower-case.
 
-    `size` is the length of the body on the wire; one over the gateway's limit is dropped, and `body` empty.
+    `size` is the length of the body as sent; where it exceeds the gateway's limit, `body` is empty.
     """
 
     method: str
@@ -35,20 +36,20 @@ class Request(NamedTuple):
     arrived: float
 
 
-Work = Callable[[], dict[str, Any]]
+Execute = Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Action:
-    """An action: its parameters, its request rate, and how a checked request becomes the work to do."""
+    """An action: the type of its parameters, its request rate, and what checks and executes a call."""
 
-    kind: parameters.Kind
+    parameters: JsonType
     rate: RequestRate
-    prepare: Callable[[dict[str, Any], Request, str], Work]
+    prepare: Callable[[dict[str, Any], Request, str], Execute]
 
 
 class Api:
-    """All actions over one account's memory."""
+    """All actions of one account."""
 
     def __init__(self, settings: Settings, mailbox: Mailbox, faults: Faults, callbacks: Callbacks) -> None:
         self._settings = settings
@@ -63,40 +64,40 @@ class Api:
             "GetSendEmailStatus": Action(
                 parameters.GET_SEND_EMAIL_STATUS,
                 RequestRate(settings.status_rate),
-                lambda given, *_: lambda: queries.send_email_status(given, mailbox.records(), settings),
+                lambda params, *_: lambda: queries.send_email_status(params, mailbox.records(), settings),
             ),
             "GetEmailTemplate": Action(
                 parameters.GET_EMAIL_TEMPLATE,
                 RequestRate(QUERY_RATE),
-                lambda given, *_: lambda: queries.email_template(given, self.templates),
+                lambda params, *_: lambda: queries.email_template(params, self.templates),
             ),
             "ListEmailTemplates": Action(
                 parameters.LIST_EMAIL_TEMPLATES,
                 RequestRate(QUERY_RATE),
-                lambda given, *_: lambda: queries.email_templates(given, self.templates),
+                lambda params, *_: lambda: queries.email_templates(params, self.templates),
             ),
             "ListEmailIdentities": Action(
                 parameters.LIST_EMAIL_IDENTITIES,
                 RequestRate(QUERY_RATE),
-                lambda given, *_: lambda: queries.email_identities(given, settings),
+                lambda params, *_: lambda: queries.email_identities(params, settings),
             ),
         }
 
     def reset(self) -> None:
-        """Forget what was sent and counted; templates and settings stay."""
+        """Reset all limits and counters; templates and settings stay."""
         self._limits.reset()
         for action in self._actions.values():
             action.rate.reset()
 
-    def answer(self, request: Request) -> Answer:
-        """The answer to a call, with the fault that it asked for, if any."""
+    def respond(self, request: Request) -> Response:
+        """Return the response to a call, altered by the fault that applies to it, if any."""
         request_id = str(uuid.uuid4())
         call = _CallInProgress({})
         try:
-            answer = self._carry_out(request, request_id, call)
+            response = self._execute(request, request_id, call)
         except ApiError as error:
             call.outcome = error.code
-            answer = api_answer(error.as_response(), request_id)
+            response = api_response(error.as_response(), request_id)
         if request.headers.get("x-tc-action") == "SendEmail":
             self._mailbox.record_call(
                 call.parameters,
@@ -104,30 +105,30 @@ class Api:
                 request_id=request_id,
                 outcome=call.outcome,
                 fault=call.fault,
-                message_id=call.message_id,
+                ses_message_id=call.ses_message_id,
             )
-        return answer
+        return response
 
-    def _carry_out(self, request: Request, request_id: str, call: "_CallInProgress") -> Answer:
+    def _execute(self, request: Request, request_id: str, call: "_CallInProgress") -> Response:
         action = self._admit(request)
         call.parameters = parameters.load(request.body)
-        parameters.check(call.parameters, action.kind)
-        work = action.prepare(call.parameters, request, request_id)
+        parameters.check(call.parameters, action.parameters)
+        execute = action.prepare(call.parameters, request, request_id)
         name = request.headers["x-tc-action"]
-        fault = self._faults.choose(name, call.parameters, redirected=request.path == REDIRECT_PATH)
+        fault = self._faults.match(name, call.parameters, redirected=request.path == REDIRECT_PATH)
         if fault is not None and not fault.accepts:
             call.fault, call.outcome = fault.name, fault.code or "not-accepted"
-            return fault.alter(api_answer(_error_of(fault).as_response(), request_id))
-        response = work()
-        call.message_id = response.get("MessageId", "")
-        answer = api_answer(response, request_id)
+            return fault.alter(api_response(_error_of(fault).as_response(), request_id))
+        result = execute()
+        call.ses_message_id = result.get("MessageId", "")
+        response = api_response(result, request_id)
         if fault is None:
-            return answer
+            return response
         call.fault = fault.name
-        return fault.alter(answer)
+        return fault.alter(response)
 
     def _admit(self, request: Request) -> Action:
-        """The action, after the gateway's checks: size, action, version, region, signature, rate."""
+        """Return the action after the gateway's checks: size, action, version, region, signature, rate."""
         headers = request.headers
         if request.method != "POST":
             raise ApiError("UnsupportedProtocol", "This emulator takes POST.")
@@ -158,26 +159,26 @@ class Api:
         action.rate.admit(request.arrived)
         return action
 
-    def _send_email(self, given: dict[str, Any], request: Request, request_id: str) -> Work:
-        draft = send_email.check(given, request.size, self._settings, self.templates)
+    def _send_email(self, params: dict[str, Any], request: Request, request_id: str) -> Execute:
+        draft = send_email.check(params, request.size, self._settings, self.templates)
 
         def accept() -> dict[str, Any]:
             self._limits.admit(draft.sender_domain, draft.recipients, self._settings.clock())
-            mail = self._mailbox.accept(draft, given, request.size, request_id)
-            self._callbacks.follow(mail)
-            return {"MessageId": mail.message_id}
+            mail = self._mailbox.accept(draft, params, request.size, request_id)
+            self._callbacks.enqueue_for(mail)
+            return {"MessageId": mail.ses_message_id}
 
         return accept
 
 
 @dataclass
 class _CallInProgress:
-    """What is known of a call so far, for the record of calls."""
+    """The result of a call so far, for the log of calls."""
 
     parameters: dict[str, Any]
     outcome: str = "accepted"
     fault: str = ""
-    message_id: str = ""
+    ses_message_id: str = ""
 
 
 def _error_of(fault: Fault) -> ApiError:

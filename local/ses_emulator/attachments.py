@@ -1,4 +1,4 @@
-"""What SendEmail accepts as attachments, and their decoded form."""
+"""The attachments of SendEmail: their limits, and their decoded form."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ class Attachment:
 
 
 def decode(attachments: Sequence[dict[str, Any]]) -> list[Attachment]:
-    """The attachments of a request, checked for number, names, content and total size; raises `ApiError`."""
+    """Return the decoded attachments, checked for number, names, content and size; raises `ApiError`."""
     if len(attachments) > COUNT_MAX:
         raise ApiError("FailedOperation.TooManyAttachments")
     decoded = [_decode(attachment) for attachment in attachments]

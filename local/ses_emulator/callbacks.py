@@ -1,4 +1,4 @@
-"""SES's event callbacks: one JSON POST per recipient and event, sent once each from a thread of their own."""
+"""Event callbacks: one JSON POST per recipient and event, each sent once, from a separate thread."""
 
 import contextlib
 import email.header
@@ -18,14 +18,14 @@ from .mailbox import Mail, Mailbox
 from .settings import Settings
 
 TIMEOUT = 10.0
-WAITING_MAX = 10_000
-LOG_KEPT = 1_000
+QUEUE_MAX = 10_000
+LOG_MAX = 1_000
 CUSTOM_HEADER = "X-Tencentcloudses-Cb-Custom"
 
 
 @dataclass(frozen=True)
 class Callback:
-    """A callback that was sent; `status` is the receiver's HTTP status, 0 where there was no answer."""
+    """A callback that was sent; `status` is the receiver's HTTP status, 0 without a response."""
 
     url: str
     payload: dict[str, Any]
@@ -34,15 +34,15 @@ class Callback:
 
 
 class Callbacks:
-    """The callbacks of one emulator; without a URL in the settings only those asked for are sent."""
+    """The callbacks of one account; without a URL in the settings, `trigger` alone sends any."""
 
     def __init__(self, settings: Settings, mailbox: Mailbox) -> None:
         self._settings = settings
         self._mailbox = mailbox
-        self._waiting: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(WAITING_MAX)
-        self._log: deque[Callback] = deque(maxlen=LOG_KEPT)
-        self._thread = threading.Thread(target=self._send_all, name="ses-emulator-callbacks", daemon=True)
-        # The environment's proxies are for the outside world, and the receiver is local.
+        self._queue: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(QUEUE_MAX)
+        self._log: deque[Callback] = deque(maxlen=LOG_MAX)
+        self._thread = threading.Thread(target=self._send_queued, name="ses-emulator-callbacks", daemon=True)
+        # The receiver is local, so the environment's proxies do not apply.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._stopped = threading.Event()
 
@@ -51,14 +51,14 @@ class Callbacks:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop after the callback that is on its way; those still waiting are dropped."""
+        """Stop after the callback being sent; those still queued are dropped."""
         self._stopped.set()
-        with contextlib.suppress(queue.Full):  # a thread that is not idle sees the event instead
-            self._waiting.put_nowait(None)
+        with contextlib.suppress(queue.Full):  # a busy thread checks the event instead
+            self._queue.put_nowait(None)
         self._thread.join(TIMEOUT)
 
     def log(self) -> list[Callback]:
-        """The newest callbacks sent, oldest first."""
+        """Return the newest callbacks sent, oldest first."""
         return list(self._log)
 
     def reset(self) -> None:
@@ -66,11 +66,11 @@ class Callbacks:
         self._log.clear()
 
     def wait(self) -> None:
-        """Return when every callback handed over so far has been sent."""
-        self._waiting.join()
+        """Block until every callback enqueued so far has been sent."""
+        self._queue.join()
 
-    def follow(self, mail: Mail) -> None:
-        """Send the events that come of an accepted email, if the settings name a URL."""
+    def enqueue_for(self, mail: Mail) -> None:
+        """Enqueue the events that follow an accepted email, if the settings name a URL."""
         if not self._settings.callback:
             return
         for recipient in mail.recipients:
@@ -80,38 +80,38 @@ class Callbacks:
     def trigger(
         self, mail: Mail, event: str, *, recipient: str = "", url: str = "", **overrides: Any
     ) -> list[dict[str, Any]]:
-        """Send `event` for one recipient of an email, or for all; returns the payloads.
+        """Send `event` for one recipient of an email, or for all; return the payloads.
 
-        The delivery records change as well; `overrides` replace fields of the payload. Raises ValueError for
-        an unknown event or recipient, or where there is no URL.
+        The delivery records are updated too; `overrides` replace fields of the payload. Raises ValueError for
+        an unknown event or recipient, or without a URL.
         """
         target = url or self._settings.callback
         if not target.startswith(("http://", "https://")):
-            raise ValueError("no callback URL: start with --callback or name one")
+            raise ValueError("no callback URL: set url, or start with --callback")
         if event not in EVENT_IDS:
-            raise ValueError(f"event is one of {', '.join(EVENT_IDS)}")
+            raise ValueError(f"event must be one of {', '.join(EVENT_IDS)}")
         recipients = [address for address in mail.recipients if recipient in ("", address)]
         if not recipients:
             raise ValueError("the email has no such recipient")
         payloads = []
         for address in recipients:
-            self._mailbox.apply_event(mail.message_id, address, event)
+            self._mailbox.apply_event(mail.ses_message_id, address, event)
             payload = {**self.payload(mail, address, event), **overrides}
             self._enqueue(target, payload)
             payloads.append(payload)
         return payloads
 
     def payload(self, mail: Mail, recipient: str, event: str) -> dict[str, Any]:
-        """The JSON of one event; `messageId` is the Message-ID without brackets, `bulkId` the MessageId."""
+        """Return the JSON of one event: `messageId` is the bare Message-ID, `bulkId` SES's MessageId."""
         sender = parse_sender(mail.sender)
         address, domain = (sender.address, sender.domain) if sender else ("", "")
-        message_id = mail.smtp_message_id.strip("<>") or f"{mail.message_id}@qcloudmail.com"
+        smtp_message_id = mail.smtp_message_id.strip("<>") or f"{mail.ses_message_id}@qcloudmail.com"
         return {
             "event": event,
             "eventid": EVENT_IDS[event],
             "email": recipient,
             "link": f"https://{domain}/" if event == "click" else "",
-            "bulkId": mail.message_id,
+            "bulkId": mail.ses_message_id,
             "timestamp": int(self._settings.clock()),
             "reason": REASONS[event],
             "bounceType": "hard_bounce" if event == "bounce" else "",
@@ -121,7 +121,7 @@ class Callbacks:
             "templateId": mail.template["id"] if mail.template else 0,
             "useragent": "Mozilla/5.0 (SES emulator)" if event in ("open", "click") else "",
             "subject": _encoded(mail.subject),
-            "messageId": message_id,
+            "messageId": smtp_message_id,
             "taskId": "",
             "sentTimestamp": int(mail.received),
             CUSTOM_HEADER: mail.headers.get(CUSTOM_HEADER, ""),
@@ -129,22 +129,22 @@ class Callbacks:
 
     def _enqueue(self, url: str, payload: dict[str, Any]) -> None:
         try:
-            self._waiting.put_nowait((url, payload))
+            self._queue.put_nowait((url, payload))
         except queue.Full:
-            self._log.append(Callback(url, payload, 0, "dropped: too many callbacks are waiting"))
+            self._log.append(Callback(url, payload, 0, "dropped: the queue is full"))
 
-    def _send_all(self) -> None:
-        while (waiting := self._waiting.get()) is not None and not self._stopped.is_set():
-            self._log.append(self._send(*waiting))
-            self._waiting.task_done()
+    def _send_queued(self) -> None:
+        while (queued := self._queue.get()) is not None and not self._stopped.is_set():
+            self._log.append(self._send(*queued))
+            self._queue.task_done()
 
     def _send(self, url: str, payload: dict[str, Any]) -> Callback:
-        request = urllib.request.Request(  # noqa: S310 -- only http and https get here
+        request = urllib.request.Request(  # noqa: S310 -- the URL is http or https
             url, dumps(payload).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT) as answer:
-                return Callback(url, payload, answer.status)
+            with self._opener.open(request, timeout=TIMEOUT) as response:
+                return Callback(url, payload, response.status)
         except urllib.error.HTTPError as error:
             with error:
                 return Callback(url, payload, error.code)
@@ -153,5 +153,5 @@ class Callbacks:
 
 
 def _encoded(subject: str) -> str:
-    """The subject as a header writes it: MIME-encoded where it is not ASCII."""
+    """Return the subject as in a header: MIME-encoded if it is not ASCII."""
     return subject if subject.isascii() else email.header.Header(subject, "utf-8").encode(linesep="")

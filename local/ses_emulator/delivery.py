@@ -1,6 +1,7 @@
-"""What becomes of an accepted email, per recipient: the events of SES's callbacks and the status they leave.
+"""The delivery of an accepted email, per recipient: its callback events and its delivery status.
 
-A recipient at `callback.example` chooses by its local part (a `+tag` is ignored); any other one is delivered.
+The local part of an address at `callback.example` selects the events (a `+tag` is ignored); an email to any
+other address is delivered.
 """
 
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ EVENTS_OF_RECIPIENT = {
     "silent": (),
 }
 QUEUED, DELIVERED, DROPPED, BOUNCED, DEFERRED = 0, 1, 2, 3, 8
-# What an event changes in a record of GetSendEmailStatus.
+# The fields of a delivery record that an event sets.
 _CHANGES: dict[str, dict[str, Any]] = {
     "delivered": {"deliver_status": DELIVERED, "deliver_message": "Delivered."},
     "dropped": {"deliver_status": DROPPED, "deliver_message": "Dropped before delivery."},
@@ -47,9 +48,9 @@ REASONS = {event: change.get("deliver_message", "") for event, change in _CHANGE
 
 @dataclass
 class StatusRecord:
-    """What GetSendEmailStatus knows of one email to one recipient; times are Unix seconds."""
+    """A row of GetSendEmailStatus: one email to one recipient; times are Unix seconds."""
 
-    message_id: str
+    ses_message_id: str
     to: str
     sender: str
     requested: float
@@ -61,17 +62,17 @@ class StatusRecord:
     unsubscribed: bool = False
     complained: bool = False
 
-    def apply(self, event: str, moment: float) -> None:
-        """Take over what a callback event of that moment means."""
+    def apply(self, event: str, timestamp: float) -> None:
+        """Update the record by a callback event at `timestamp` (Unix seconds)."""
         for name, value in _CHANGES[event].items():
             setattr(self, name, value)
         if event == "delivered":
-            self.delivered = moment
+            self.delivered = timestamp
 
     def as_json(self) -> dict[str, Any]:
-        """The record as the API's `SendEmailStatus` object."""
+        """Return the record as the API's `SendEmailStatus` object."""
         return {
-            "MessageId": self.message_id,
+            "MessageId": self.ses_message_id,
             "ToEmailAddress": self.to,
             "FromEmailAddress": self.sender,
             "SendStatus": 0,
@@ -88,7 +89,7 @@ class StatusRecord:
 
 
 def events_of(recipient: str) -> tuple[str, ...]:
-    """The events that follow, in order, when an email to `recipient` was accepted."""
+    """Return the events that follow an accepted email to `recipient`, in order."""
     if domain_of(recipient) != CALLBACK_DOMAIN:
         return ("delivered",)
     name = recipient.partition("@")[0].partition("+")[0].lower()

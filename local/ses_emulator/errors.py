@@ -1,7 +1,7 @@
-"""The error codes of Tencent Cloud SES, as data (`error_codes.json`) and as the exception that answers one.
+"""The error codes of Tencent Cloud SES, as data (`error_codes.json`) and as an exception.
 
 Exception
-└── ApiError            answered as HTTP 200 with Response.Error
+└── ApiError            becomes HTTP 200 with Response.Error
 """
 
 import json
@@ -17,7 +17,7 @@ MESSAGES = {**COMMON_CODES, **API_PAGE_CODES}
 
 
 class ApiError(Exception):
-    """A request that the API refuses; `code` is the answer's `Error.Code`, `message` its `Error.Message`."""
+    """A request that the API rejects; `code` becomes `Error.Code`, `message` `Error.Message`."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.code = code
@@ -25,5 +25,5 @@ class ApiError(Exception):
         super().__init__(f"{self.code}: {self.message}")
 
     def as_response(self) -> dict[str, Any]:
-        """The `Response` object of the answer, without its RequestId."""
+        """Return the `Response` object, without its RequestId."""
         return {"Error": {"Code": self.code, "Message": self.message}}

@@ -1,7 +1,7 @@
-"""Faults on demand: which exist, and who gets one.
+"""Faults on demand: which exist, and which calls fail.
 
-A fault is chosen by a recipient at `fault.example`, whose local part is the fault's name (`+once` or `+3`
-after it limits it to the first one or three attempts of each Message-ID), or by a rule of the admin API.
+The local part of a recipient at `fault.example` names its fault (`+once` or `+3` after it limits the fault to
+the first one or three attempts of each Message-ID). A rule of the admin API applies to the calls it matches.
 """
 
 import re
@@ -14,46 +14,46 @@ from functools import partial
 from typing import Any
 
 from .addresses import domain_of
-from .answer import Answer, Ending
 from .errors import MESSAGES, ApiError
+from .response import Ending, Response
 from .send_email import recipients_of
 
 FAULT_DOMAIN = "fault.example"
 REDIRECT_PATH = "/redirected"
-ATTEMPTS_KEPT = 100_000
+ATTEMPT_COUNTERS_MAX = 100_000
 _DOTTED_CODE = re.compile(r"[A-Za-z]+(?:\.[A-Za-z]+)+")
 _HTML_PAGE = b"<!doctype html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>"
 _CHARSET = "application/json; charset=utf-8"
 
 
-def _unchanged(answer: Answer) -> Answer:
-    return answer
+def _unchanged(response: Response) -> Response:
+    return response
 
 
-def _page(title: bytes, status: int) -> Callable[[Answer], Answer]:
+def _page(title: bytes, status: int) -> Callable[[Response], Response]:
     return partial(
         replace, body=_HTML_PAGE % (title, title), status=status, content_type="text/html; charset=utf-8"
     )
 
 
-def _cut_json(answer: Answer) -> Answer:
-    return replace(answer, body=answer.body[: len(answer.body) // 2])
+def _cut_json(response: Response) -> Response:
+    return replace(response, body=response.body[: len(response.body) // 2])
 
 
-def _without_message_id(answer: Answer) -> Answer:
-    return replace(answer, body=re.sub(rb'"MessageId": "[^"]*", ', b"", answer.body))
+def _without_message_id(response: Response) -> Response:
+    return replace(response, body=re.sub(rb'"MessageId": "[^"]*", ', b"", response.body))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail: is the request carried out first, and what becomes of its answer.
+    """One way to fail: whether the request is executed first, and how its response is altered.
 
-    A fault that does not accept the request starts from the error answer `code`.
+    A fault that does not accept the request alters the error response with its `code`.
     """
 
     name: str
     accepts: bool
-    alter: Callable[[Answer], Answer] = _unchanged
+    alter: Callable[[Response], Response] = _unchanged
     code: str = ""
     message: str = ""
 
@@ -85,7 +85,7 @@ TRANSPORT_FAULTS = {
 
 
 def _code_names() -> dict[str, str]:
-    """Codes by lower-case name: the whole code, and its last part where that is no other code."""
+    """Return codes by lower-case name: the whole code, and its last part unless that is another code."""
     names: dict[str, str] = {}
     for code in MESSAGES:
         names.setdefault(code.rpartition(".")[2].lower(), code)
@@ -96,20 +96,20 @@ _CODE_NAMES = _code_names()
 
 
 def find(name: str) -> Fault | None:
-    """The fault of that name, in any case: of the transport, a code or its last part, any dotted code."""
-    transport = TRANSPORT_FAULTS.get(name.lower())
-    if transport is not None:
-        return transport
+    """Return the fault with that name, in any case: a transport fault, a code, its last part, a new code."""
+    transport_fault = TRANSPORT_FAULTS.get(name.lower())
+    if transport_fault is not None:
+        return transport_fault
     code = _CODE_NAMES.get(name.lower()) or (name if _DOTTED_CODE.fullmatch(name) else None)
     return None if code is None else Fault(code, accepts=False, code=code)
 
 
 @dataclass
 class Rule:
-    """A fault set through the admin API; `remaining` None means until it is deleted.
+    """A fault set through the admin API; without `remaining` it applies until it is deleted.
 
     `match` holds glob patterns, in any case, for `recipient`, `subject`, `smtp_message_id` and `action`;
-    without one for the action a rule is for SendEmail alone.
+    without one for `action`, it applies to SendEmail alone.
     """
 
     id: int
@@ -118,7 +118,7 @@ class Rule:
     match: Mapping[str, str] = field(default_factory=dict)
 
     def matches(self, action: str, parameters: Mapping[str, Any]) -> bool:
-        """Whether the rule is for this call."""
+        """Return whether the rule applies to this call."""
         candidates = {
             "action": [action],
             "recipient": recipients_of(parameters) or [parameters.get("ToEmailAddress", "")],
@@ -132,7 +132,7 @@ class Rule:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The rule as the admin API lists it."""
+        """Return the rule as the admin API lists it."""
         return {"id": self.id, "fault": self.fault.name, "times": self.remaining, "match": dict(self.match)}
 
 
@@ -140,7 +140,7 @@ MATCHABLE = frozenset({"action", "recipient", "subject", "smtp_message_id"})
 
 
 class Faults:
-    """The rules in force and the attempts counted so far."""
+    """The rules of one account and the attempts counted so far."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -159,30 +159,30 @@ class Faults:
             self._rules = []
 
     def rules(self) -> list[dict[str, Any]]:
-        """The rules in force as JSON, in the order in which they are tried."""
+        """Return the rules as JSON, in the order in which they are matched."""
         with self._lock:
             return [rule.as_json() for rule in self._rules]
 
     def add(self, name: str, *, times: int | None = 1, message: str = "", **match: str) -> dict[str, Any]:
-        """Set a rule for the next `times` matching calls (None: all); raises ValueError."""
+        """Add a rule for the next `times` matching calls (None: all) and return it; raises ValueError."""
         fault = find(name)
         if fault is None:
             raise ValueError(f"no such fault: {name}")
         if unknown := set(match) - MATCHABLE:
-            raise ValueError(f"match takes {sorted(MATCHABLE)}, not {sorted(unknown)}")
+            raise ValueError(f"match accepts {sorted(MATCHABLE)}, not {sorted(unknown)}")
         if times is not None and times < 1:
-            raise ValueError("times is a positive number, or null for every call")
+            raise ValueError("times must be a positive number, or null for every call")
         with self._lock:
             self._added += 1
             rule = Rule(self._added, replace(fault, message=message), times, match)
             self._rules.append(rule)
             return rule.as_json()
 
-    def choose(self, action: str, parameters: Mapping[str, Any], *, redirected: bool) -> Fault | None:
-        """The fault for this call, which uses up one of its times.
+    def match(self, action: str, parameters: Mapping[str, Any], *, redirected: bool) -> Fault | None:
+        """Return the fault for this call, and count the call against its rule.
 
-        A call that followed a redirect is not redirected again. Raises `ApiError` for a recipient at
-        fault.example that names no fault.
+        A call that followed a redirect is not redirected again. Raises `ApiError` for an address at
+        fault.example that does not name a fault.
         """
         with self._lock:
             for rule in self._rules:
@@ -196,12 +196,12 @@ class Faults:
                     return rule.fault
             for recipient in recipients_of(parameters):
                 if domain_of(recipient) == FAULT_DOMAIN:
-                    fault = self._of_recipient(recipient, parameters.get("SmtpMessageId", ""))
+                    fault = self._fault_of_recipient(recipient, parameters.get("SmtpMessageId", ""))
                     if fault is not None and not (redirected and fault.name == "redirect-307"):
                         return fault
         return None
 
-    def _of_recipient(self, recipient: str, smtp_message_id: str) -> Fault | None:
+    def _fault_of_recipient(self, recipient: str, smtp_message_id: str) -> Fault | None:
         name, _, suffix = recipient.rpartition("@")[0].partition("+")
         fault = find(name)
         limit = 1 if suffix.lower() == "once" else int(suffix) if suffix.isdecimal() else None
@@ -215,6 +215,6 @@ class Faults:
         key = (recipient.lower(), smtp_message_id)
         attempts = self._attempts.pop(key, 0) + 1
         self._attempts[key] = attempts
-        if len(self._attempts) > ATTEMPTS_KEPT:
+        if len(self._attempts) > ATTEMPT_COUNTERS_MAX:
             self._attempts.popitem(last=False)
         return fault if attempts <= limit else None

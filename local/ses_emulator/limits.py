@@ -1,4 +1,4 @@
-"""What the account may do in time: requests per second, emails per recipient and hour, emails per day."""
+"""Rate limits: requests per second, emails per recipient and hour, emails per sender domain and day."""
 
 import threading
 from bisect import bisect_right, insort
@@ -10,14 +10,14 @@ from .errors import ApiError
 
 SES_TIME_ZONE = timezone(timedelta(hours=8))
 HOUR = 3600
-_RECIPIENTS_KEPT = 100_000
+_RECIPIENTS_MAX = 100_000
 
 
 class RequestRate:
-    """A limit of requests in any window of one second, and what was seen: all, refused, the fullest window.
+    """A limit of requests in any window of one second, with counters: all, refused, the busiest window.
 
-    Times are Unix seconds of arrival, and may come slightly out of order. Refused requests do not use up the
-    limit, but they do count in the fullest window.
+    Times are Unix seconds of arrival, and may be slightly out of order. Refused requests do not count against
+    the limit, but they do count in the busiest window.
     """
 
     def __init__(self, limit: int) -> None:
@@ -26,24 +26,24 @@ class RequestRate:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything seen."""
+        """Reset all counters."""
         with self._lock:
             self.requests = self.refused = self.busiest_second = self.busiest_admitted_second = 0
             self._arrivals: list[float] = []
             self._admitted: list[float] = []
 
     def admit(self, arrived: float) -> None:
-        """Count a request; raises RequestLimitExceeded when the second before it is full."""
+        """Count a request; raise RequestLimitExceeded if the second before it is full."""
         with self._lock:
             self.requests += 1
-            self.busiest_second = max(self.busiest_second, _count(self._arrivals, arrived))
-            if self.limit and _peek(self._admitted, arrived) >= self.limit:
+            self.busiest_second = max(self.busiest_second, _add(self._arrivals, arrived))
+            if self.limit and _busiest(self._admitted, arrived) >= self.limit:
                 self.refused += 1
                 raise ApiError("RequestLimitExceeded")
-            self.busiest_admitted_second = max(self.busiest_admitted_second, _count(self._admitted, arrived))
+            self.busiest_admitted_second = max(self.busiest_admitted_second, _add(self._admitted, arrived))
 
     def as_json(self) -> dict[str, int]:
-        """The counters under their names in `/_emulator/stats`."""
+        """Return the counters under their names in `/_emulator/stats`."""
         with self._lock:
             return {
                 "limit": self.limit,
@@ -54,21 +54,21 @@ class RequestRate:
             }
 
 
-def _peek(times: list[float], moment: float) -> int:
-    """How full the fullest second around `moment` already is."""
-    later = [time for time in times if moment < time < moment + 1] or [moment]
-    return max(bisect_right(times, end) - bisect_right(times, end - 1) for end in [moment, *later])
+def _busiest(times: list[float], timestamp: float) -> int:
+    """Return the number of `times` in the busiest second that contains `timestamp`."""
+    later = [time for time in times if timestamp < time < timestamp + 1] or [timestamp]
+    return max(bisect_right(times, end) - bisect_right(times, end - 1) for end in [timestamp, *later])
 
 
-def _count(times: list[float], moment: float) -> int:
-    """Add `moment` and return how many times lie in the fullest second around it."""
-    insort(times, moment)
+def _add(times: list[float], timestamp: float) -> int:
+    """Add `timestamp`; return the number of `times` in the busiest second that contains it."""
+    insort(times, timestamp)
     del times[: bisect_right(times, times[-1] - 3)]
-    return _peek(times, moment)
+    return _busiest(times, timestamp)
 
 
 class EmailLimits:
-    """Emails per recipient and sliding hour, and per sender domain and day (UTC+8); 0 switches one off."""
+    """Limits of emails per recipient and sliding hour, per sender domain and day (UTC+8); 0 is no limit."""
 
     def __init__(self, recipient_hourly: int, daily_quota: int) -> None:
         self.recipient_hourly = recipient_hourly
@@ -77,13 +77,13 @@ class EmailLimits:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything sent."""
+        """Reset all counters."""
         with self._lock:
             self._sent_to: dict[str, deque[float]] = {}
             self._sent_from: dict[tuple[str, str], int] = {}
 
     def admit(self, domain: str, recipients: Sequence[str], now: float) -> None:
-        """Count one email to each recipient, or none at all; raises FrequencyLimit or ExceedSendLimit."""
+        """Count one email for each recipient, or raise FrequencyLimit or ExceedSendLimit and count none."""
         day = (domain, datetime.fromtimestamp(now, SES_TIME_ZONE).strftime("%Y-%m-%d"))
         with self._lock:
             sent = self._sent_from.get(day, 0) + len(recipients)
@@ -105,5 +105,5 @@ class EmailLimits:
             times = self._sent_to.pop(recipient, deque())
             times.append(now)
             self._sent_to[recipient] = times
-        while len(self._sent_to) > _RECIPIENTS_KEPT:
+        while len(self._sent_to) > _RECIPIENTS_MAX:
             del self._sent_to[next(iter(self._sent_to))]

@@ -1,6 +1,6 @@
-"""What the emulator remembers: accepted emails, calls of SendEmail, delivery records, and counts.
+"""The state of an account: accepted emails, calls of SendEmail, delivery records, and counts.
 
-Memory is bounded: the newest emails, calls and records are kept, while the counts go on.
+Memory is bounded: the newest emails, calls and records are stored, and the counts include the dropped ones.
 """
 
 import secrets
@@ -17,21 +17,21 @@ from .limits import SES_TIME_ZONE
 from .send_email import Draft
 from .settings import Settings
 
-CALLS_KEPT = 20_000
-RECORDS_KEPT = 100_000
-MESSAGE_IDS_KEPT = 100_000
+CALLS_MAX = 20_000
+RECORDS_MAX = 100_000
+MESSAGE_IDS_MAX = 100_000
 
 
 @dataclass(frozen=True)
 class Mail:
-    """An accepted email; `received` is in Unix seconds, `raw` the request's parameters as they came.
+    """An accepted email; `received` is in Unix seconds, `raw` the parameters as received.
 
-    `template` is `{"id", "name", "data"}` or None, `smtp_message_id` is "" where the request had none.
+    `template` is `{"id", "name", "data"}` or None, `smtp_message_id` is "" if the request had none.
     """
 
     sequence: int
     received: float
-    message_id: str
+    ses_message_id: str
     request_id: str
     smtp_message_id: str
     sender: str
@@ -57,12 +57,20 @@ class Mail:
         return [*self.to, *self.cc, *self.bcc]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, the sender under `from`, the time as `received_at` (RFC 3339, UTC) too."""
+        """Return all fields: the sender as `from`, the time as `received_at` (RFC 3339, UTC) too.
+
+        `message_id` is SES's MessageId.
+        """
         fields = asdict(self)
-        return {"from": fields.pop("sender"), "received_at": rfc3339(self.received), **fields}
+        return {
+            "from": fields.pop("sender"),
+            "received_at": rfc3339(self.received),
+            "message_id": fields.pop("ses_message_id"),
+            **fields,
+        }
 
     def as_summary(self) -> dict[str, Any]:
-        """What a list shows."""
+        """Return the fields that the list of the inbox page shows."""
         return {
             "sequence": self.sequence,
             "received_at": rfc3339(self.received),
@@ -85,12 +93,17 @@ class Call:
     outcome: str
     fault: str
     smtp_message_id: str
-    message_id: str
+    ses_message_id: str
     recipients: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields; `message_id` is SES's MessageId."""
+        fields = asdict(self)
+        return {"message_id": fields.pop("ses_message_id"), **fields}
 
 
 class Mailbox:
-    """The thread-safe memory of one emulator."""
+    """The thread-safe state of one account."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -98,18 +111,18 @@ class Mailbox:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all emails, calls and counts."""
+        """Delete all emails, calls and counts."""
         with self._lock:
             self._mails: OrderedDict[int, tuple[Mail, int]] = OrderedDict()
             self._bytes = 0
-            self._calls: deque[Call] = deque(maxlen=CALLS_KEPT)
-            self._records: deque[StatusRecord] = deque(maxlen=RECORDS_KEPT)
+            self._calls: deque[Call] = deque(maxlen=CALLS_MAX)
+            self._records: deque[StatusRecord] = deque(maxlen=RECORDS_MAX)
             self._accepted = self._called = self._duplicates = 0
             self._outcomes: dict[str, int] = {}
             self._acceptances: OrderedDict[str, int] = OrderedDict()
 
     def accept(self, draft: Draft, parameters: dict[str, Any], size: int, request_id: str) -> Mail:
-        """Keep the email under a new sequence number and MessageId; `size` is its request's in bytes."""
+        """Store an email under a new sequence number and MessageId; `size` is its request's in bytes."""
         sender = parse_sender(parameters["FromEmailAddress"])
         with self._lock:
             now = self._settings.clock()
@@ -117,7 +130,7 @@ class Mailbox:
             mail = Mail(
                 sequence=self._accepted,
                 received=now,
-                message_id=self._message_id(now),
+                ses_message_id=self._new_message_id(now),
                 request_id=request_id,
                 smtp_message_id=parameters.get("SmtpMessageId", ""),
                 sender=parameters["FromEmailAddress"],
@@ -137,21 +150,21 @@ class Mailbox:
                 trigger_type=parameters.get("TriggerType", 0),
                 raw=parameters,
             )
-            self._keep(mail, size + len(mail.html) + len(mail.text))
+            self._store(mail, size + len(mail.html) + len(mail.text))
             self._count_acceptance(mail.smtp_message_id)
             for recipient in mail.recipients:
                 address = sender.address if sender else mail.sender
-                record = StatusRecord(mail.message_id, recipient, address, now)
+                record = StatusRecord(mail.ses_message_id, recipient, address, now)
                 self._records.append(record)
                 for event in events_of(recipient):
                     record.apply(event, now)
         return mail
 
-    def _message_id(self, now: float) -> str:
+    def _new_message_id(self, now: float) -> str:
         day = datetime.fromtimestamp(now, SES_TIME_ZONE).strftime("%Y%m%d%H%M%S")
         return f"qcloudses-30-{self._settings.app_id}-date-{day}-{secrets.token_urlsafe(9)}"
 
-    def _keep(self, mail: Mail, size: int) -> None:
+    def _store(self, mail: Mail, size: int) -> None:
         self._mails[mail.sequence] = (mail, size)
         self._bytes += size
         while len(self._mails) > self._settings.inbox_limit or (
@@ -166,7 +179,7 @@ class Mailbox:
         count = self._acceptances.pop(smtp_message_id, 0) + 1
         self._acceptances[smtp_message_id] = count
         self._duplicates += count > 1
-        if len(self._acceptances) > MESSAGE_IDS_KEPT:
+        if len(self._acceptances) > MESSAGE_IDS_MAX:
             self._acceptances.popitem(last=False)
 
     def record_call(
@@ -177,9 +190,9 @@ class Mailbox:
         request_id: str,
         outcome: str,
         fault: str = "",
-        message_id: str = "",
+        ses_message_id: str = "",
     ) -> None:
-        """Note how a call of SendEmail ended; `parameters` may be anything that JSON can hold."""
+        """Record the outcome of a call of SendEmail; `parameters` may have any JSON values."""
         recipients = [
             address
             for name in ("Destination", "Cc", "Bcc")
@@ -199,13 +212,13 @@ class Mailbox:
                     outcome=outcome,
                     fault=fault,
                     smtp_message_id=smtp_message_id if isinstance(smtp_message_id, str) else "",
-                    message_id=message_id,
+                    ses_message_id=ses_message_id,
                     recipients=recipients,
                 )
             )
 
     def mails(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
-        """The kept emails, oldest first: of one recipient, of one Message-ID, after a sequence number."""
+        """Return the stored emails, oldest first, that match every filter given; see `Account.inbox`."""
         with self._lock:
             mails = [mail for mail, _ in self._mails.values()]
         return [
@@ -217,40 +230,40 @@ class Mailbox:
         ]
 
     def mail(self, sequence: int) -> Mail | None:
-        """The email with this sequence number, if it is still kept."""
+        """Return the email with this sequence number, if it is still stored."""
         with self._lock:
-            kept = self._mails.get(sequence)
-        return kept[0] if kept else None
+            stored = self._mails.get(sequence)
+        return stored[0] if stored else None
 
     def counts(self) -> dict[str, int]:
-        """Emails accepted, calls made, and acceptances beyond the first of a Message-ID."""
+        """Return the numbers of accepted emails, of calls, and of duplicates (by Message-ID)."""
         with self._lock:
             return {"accepted": self._accepted, "calls": self._called, "duplicates": self._duplicates}
 
     def acceptances(self, smtp_message_id: str) -> int:
-        """How often an email with this Message-ID, with or without brackets, was accepted."""
+        """Return how often an email with this Message-ID (brackets or not) was accepted."""
         with self._lock:
             return self._acceptances.get(f"<{smtp_message_id.strip('<>')}>", 0)
 
     def calls(self) -> list[Call]:
-        """The kept calls of SendEmail, oldest first."""
+        """Return the stored calls of SendEmail, oldest first."""
         with self._lock:
             return list(self._calls)
 
     def records(self) -> list[StatusRecord]:
-        """The delivery records, oldest first."""
+        """Return the delivery records, oldest first."""
         with self._lock:
             return list(self._records)
 
-    def apply_event(self, message_id: str, recipient: str, event: str) -> None:
-        """Let a callback event change the delivery record of one email to one recipient."""
+    def apply_event(self, ses_message_id: str, recipient: str, event: str) -> None:
+        """Update the delivery record of one email to one recipient by a callback event."""
         with self._lock:
             for record in self._records:
-                if record.message_id == message_id and record.to == recipient:
+                if record.ses_message_id == ses_message_id and record.to == recipient:
                     record.apply(event, self._settings.clock())
 
     def as_json(self) -> dict[str, Any]:
-        """The counts under their names in `/_emulator/stats`."""
+        """Return the counts under their names in `/_emulator/stats`."""
         with self._lock:
             return {
                 "accepted": self._accepted,
@@ -263,6 +276,6 @@ class Mailbox:
             }
 
 
-def rfc3339(moment: float) -> str:
-    """A Unix time as RFC 3339 text in UTC."""
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds")
+def rfc3339(timestamp: float) -> str:
+    """Return a Unix time as RFC 3339 text in UTC."""
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="milliseconds")

@@ -1,11 +1,11 @@
-"""The inbox page: one HTML file without outside assets, which reads the admin API."""
+"""The inbox page: one HTML file that loads nothing from elsewhere and reads the admin API."""
 
 import base64
 import hashlib
 import re
 from pathlib import Path
 
-from .answer import Answer
+from .response import Response
 
 _PAGE = Path(__file__).with_name("page.html").read_bytes()
 
@@ -17,16 +17,16 @@ def _script_hash() -> str:
     return base64.b64encode(hashlib.sha256(script[1]).digest()).decode()
 
 
-# The frame that shows an email inherits this policy: no script but the page's own, nothing from elsewhere.
+# The frame that shows an email inherits this policy: no script except the page's own, nothing from elsewhere.
 _POLICY = (
     f"default-src 'none'; script-src 'sha256-{_script_hash()}'; style-src 'unsafe-inline';"
     " connect-src 'self'; img-src data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 
-def answer() -> Answer:
-    """The page, under a policy that lets an email's HTML load and run nothing."""
-    return Answer(
+def response() -> Response:
+    """Return the page, with a policy under which an email's HTML loads and runs nothing."""
+    return Response(
         _PAGE,
         content_type="text/html; charset=utf-8",
         headers=(("Content-Security-Policy", _POLICY), ("X-Content-Type-Options", "nosniff")),

@@ -1,7 +1,7 @@
-"""The parameters of every action, as tables, and the check of a request body against them.
+"""The JSON types of the parameters of every action, and the check of a request body against them.
 
-A body is one JSON object. An undefined field is UnknownParameter, an absent required one MissingParameter,
-a value of another type InvalidParameter (`null` is a value), at any depth.
+A body is one JSON object. An undefined field is UnknownParameter, a missing required one MissingParameter,
+a value of another type InvalidParameter (null included), at any depth.
 """
 
 import json
@@ -17,24 +17,24 @@ UINT64_MAX = 2**64 - 1
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a value may be: a JSON type, with the fields of an object or the items of an array."""
+class JsonType:
+    """The type of a JSON value: `fields` are those of an object, `items` the type of an array's items."""
 
-    json_type: type
+    python_type: type
     required: bool = False
-    fields: "Mapping[str, Kind]" = field(default_factory=dict)
-    items: "Kind | None" = None
+    fields: "Mapping[str, JsonType]" = field(default_factory=dict)
+    items: "JsonType | None" = None
 
 
-STRING, REQUIRED_STRING = Kind(str), Kind(str, required=True)
-INTEGER, REQUIRED_INTEGER = Kind(int), Kind(int, required=True)
-STRINGS = Kind(list, items=STRING)
-TEMPLATE = Kind(dict, fields={"TemplateID": REQUIRED_INTEGER, "TemplateData": REQUIRED_STRING})
-SIMPLE = Kind(dict, fields={"Html": STRING, "Text": STRING})
-ATTACHMENT = Kind(dict, fields={"FileName": REQUIRED_STRING, "Content": STRING, "FileURL": STRING})
-TAG = Kind(dict, fields={"TagKey": REQUIRED_STRING, "TagValue": REQUIRED_STRING})
+STRING, REQUIRED_STRING = JsonType(str), JsonType(str, required=True)
+INTEGER, REQUIRED_INTEGER = JsonType(int), JsonType(int, required=True)
+STRINGS = JsonType(list, items=STRING)
+TEMPLATE = JsonType(dict, fields={"TemplateID": REQUIRED_INTEGER, "TemplateData": REQUIRED_STRING})
+SIMPLE = JsonType(dict, fields={"Html": STRING, "Text": STRING})
+ATTACHMENT = JsonType(dict, fields={"FileName": REQUIRED_STRING, "Content": STRING, "FileURL": STRING})
+TAG = JsonType(dict, fields={"TagKey": REQUIRED_STRING, "TagValue": REQUIRED_STRING})
 
-SEND_EMAIL = Kind(
+SEND_EMAIL = JsonType(
     dict,
     fields={
         "FromEmailAddress": REQUIRED_STRING,
@@ -45,7 +45,7 @@ SEND_EMAIL = Kind(
         "Bcc": STRINGS,
         "Template": TEMPLATE,
         "Simple": SIMPLE,
-        "Attachments": Kind(list, items=ATTACHMENT),
+        "Attachments": JsonType(list, items=ATTACHMENT),
         "Unsubscribe": STRING,
         "TriggerType": INTEGER,
         "SmtpMessageId": STRING,
@@ -53,7 +53,7 @@ SEND_EMAIL = Kind(
         "HeaderFrom": STRING,
     },
 )
-GET_SEND_EMAIL_STATUS = Kind(
+GET_SEND_EMAIL_STATUS = JsonType(
     dict,
     fields={
         "RequestDate": REQUIRED_STRING,
@@ -63,15 +63,15 @@ GET_SEND_EMAIL_STATUS = Kind(
         "ToEmailAddress": STRING,
     },
 )
-GET_EMAIL_TEMPLATE = Kind(dict, fields={"TemplateID": REQUIRED_INTEGER})
-LIST_EMAIL_TEMPLATES = Kind(dict, fields={"Limit": REQUIRED_INTEGER, "Offset": REQUIRED_INTEGER})
-LIST_EMAIL_IDENTITIES = Kind(
-    dict, fields={"TagList": Kind(list, items=TAG), "Limit": INTEGER, "Offset": INTEGER}
+GET_EMAIL_TEMPLATE = JsonType(dict, fields={"TemplateID": REQUIRED_INTEGER})
+LIST_EMAIL_TEMPLATES = JsonType(dict, fields={"Limit": REQUIRED_INTEGER, "Offset": REQUIRED_INTEGER})
+LIST_EMAIL_IDENTITIES = JsonType(
+    dict, fields={"TagList": JsonType(list, items=TAG), "Limit": INTEGER, "Offset": INTEGER}
 )
 
 
 def load(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`; an empty body is an empty object."""
+    """Return the JSON object in `body`; an empty body is an empty object. Raises `ApiError`."""
     parameters = json_object(body or b"{}")
     if parameters is None:
         raise ApiError("InvalidParameter", "The body is not a JSON object.")
@@ -79,46 +79,46 @@ def load(body: bytes) -> dict[str, Any]:
 
 
 def json_object(text: str | bytes) -> dict[str, Any] | None:
-    """The JSON object that `text` is, None for anything else (NaN and Infinity are no JSON)."""
+    """Return the JSON object in `text`, None for anything else (NaN and Infinity are not JSON)."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
 
-def check(value: Any, kind: Kind, path: str = "") -> None:
-    """Hold a value against its kind; `path` is its name in the message of an `ApiError`."""
-    if type(value) is not kind.json_type:
-        raise ApiError("InvalidParameter", f"{path} is not of type {kind.json_type.__name__}.")
+def check(value: Any, expected: JsonType, path: str = "") -> None:
+    """Raise `ApiError` unless `value` has the `expected` type; `path` names it in the message."""
+    if type(value) is not expected.python_type:
+        raise ApiError("InvalidParameter", f"{path} is not of type {expected.python_type.__name__}.")
     if isinstance(value, dict):
-        _check_fields(value, kind, f"{path}." if path else "")
-    elif isinstance(value, list) and kind.items is not None:
+        _check_fields(value, expected, f"{path}." if path else "")
+    elif isinstance(value, list) and expected.items is not None:
         for index, item in enumerate(value):
-            check(item, kind.items, f"{path}.{index}")
+            check(item, expected.items, f"{path}.{index}")
     elif isinstance(value, int) and not 0 <= value <= UINT64_MAX:
         raise ApiError("InvalidParameter", f"{path} is out of range.")
     elif isinstance(value, str) and not is_unicode(value):
-        raise ApiError("InvalidParameter", f"{path} is no Unicode text.")
+        raise ApiError("InvalidParameter", f"{path} is not valid Unicode.")
 
 
-def _check_fields(value: dict[str, Any], kind: Kind, prefix: str) -> None:
+def _check_fields(value: dict[str, Any], expected: JsonType, prefix: str) -> None:
     for name in value:
-        if name not in kind.fields:
+        if name not in expected.fields:
             raise ApiError("UnknownParameter", f"{prefix}{name}.")
-    for name, inner in kind.fields.items():
+    for name, field_type in expected.fields.items():
         if name in value:
-            check(value[name], inner, prefix + name)
-        elif inner.required:
+            check(value[name], field_type, prefix + name)
+        elif field_type.required:
             raise ApiError("MissingParameter", f"{prefix}{name}.")
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` can be written at all: JSON can escape halves of characters."""
+    """Return whether `text` can be encoded: JSON can escape a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

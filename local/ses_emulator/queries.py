@@ -1,4 +1,4 @@
-"""The actions that only read: the delivery status of emails, templates, sender domains."""
+"""The read-only actions: delivery status, templates, sender domains."""
 
 import base64
 from collections.abc import Sequence
@@ -18,41 +18,41 @@ MAX_DAILY_QUOTA = 1_000_000
 
 
 def send_email_status(
-    given: dict[str, Any], records: Sequence[StatusRecord], settings: Settings
+    params: dict[str, Any], records: Sequence[StatusRecord], settings: Settings
 ) -> dict[str, Any]:
-    """The records of one day (UTC+8) in the order of their requests, a page of at most 100.
+    """Return a page (at most 100) of the delivery records of one day (UTC+8), in the order of their requests.
 
-    Raises WrongDate for a malformed day, NotSupportDate for one that is over 30 days back or in the future,
-    InvalidLimit for a page size that is not 1 to 100.
+    Raises WrongDate for a malformed day, NotSupportDate for one over 30 days ago or in the future,
+    InvalidLimit for a page size outside 1 to 100.
     """
     now = settings.clock()
     today = datetime.fromtimestamp(now, SES_TIME_ZONE).date()
     try:
-        day = datetime.strptime(given["RequestDate"], "%Y-%m-%d").replace(tzinfo=SES_TIME_ZONE).date()
+        day = datetime.strptime(params["RequestDate"], "%Y-%m-%d").replace(tzinfo=SES_TIME_ZONE).date()
     except ValueError:
         day = None
-    if day is None or day.isoformat() != given["RequestDate"]:
-        raise ApiError("InvalidParameterValue.WrongDate", "RequestDate is written YYYY-MM-DD.")
+    if day is None or day.isoformat() != params["RequestDate"]:
+        raise ApiError("InvalidParameterValue.WrongDate", "RequestDate must have the form YYYY-MM-DD.")
     if not today - timedelta(days=STATUS_DAYS) <= day <= today:
         raise ApiError(
-            "FailedOperation.NotSupportDate", f"Only the last {STATUS_DAYS} days can be asked for."
+            "FailedOperation.NotSupportDate", f"RequestDate must be within the last {STATUS_DAYS} days."
         )
-    _check_page(given)
-    message_id, recipient = given.get("MessageId", ""), given.get("ToEmailAddress", "").lower()
-    found = [
+    _check_page(params)
+    ses_message_id, recipient = params.get("MessageId", ""), params.get("ToEmailAddress", "").lower()
+    rows = [
         record.as_json()
         for record in records
         if datetime.fromtimestamp(record.requested, SES_TIME_ZONE).date() == day
         and record.requested + settings.status_lag <= now
-        and message_id in ("", record.message_id)
+        and ses_message_id in ("", record.ses_message_id)
         and recipient in ("", record.to.lower())
     ]
-    return {"EmailStatusList": _page(found, given)}
+    return {"EmailStatusList": _page(rows, params)}
 
 
-def email_template(given: dict[str, Any], templates: Templates) -> dict[str, Any]:
-    """A template's content in base64, its status and name; raises InvalidTemplateID."""
-    template = templates.get(given["TemplateID"])
+def email_template(params: dict[str, Any], templates: Templates) -> dict[str, Any]:
+    """Return a template's content in base64, its status and name; raises InvalidTemplateID."""
+    template = templates.get(params["TemplateID"])
     if template is None:
         raise ApiError("FailedOperation.InvalidTemplateID")
     return {
@@ -62,9 +62,9 @@ def email_template(given: dict[str, Any], templates: Templates) -> dict[str, Any
     }
 
 
-def email_templates(given: dict[str, Any], templates: Templates) -> dict[str, Any]:
-    """A page of the account's templates, without their content."""
-    _check_page(given)
+def email_templates(params: dict[str, Any], templates: Templates) -> dict[str, Any]:
+    """Return a page of the account's templates, without their content."""
+    _check_page(params)
     listed = [
         {
             "CreatedTimestamp": 0,
@@ -75,11 +75,11 @@ def email_templates(given: dict[str, Any], templates: Templates) -> dict[str, An
         }
         for template in templates.all()
     ]
-    return {"TemplatesMetadata": _page(listed, given), "TotalCount": len(listed)}
+    return {"TemplatesMetadata": _page(listed, params), "TotalCount": len(listed)}
 
 
-def email_identities(given: dict[str, Any], settings: Settings) -> dict[str, Any]:
-    """A page of the sender domains that the settings name, verified or not, with the daily quota of each."""
+def email_identities(params: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return a page of the sender domains in the settings, verified or not, with their daily quotas."""
     domains = sorted({*settings.verified_domains, *settings.unverified_domains})
     listed = [
         {
@@ -95,20 +95,20 @@ def email_identities(given: dict[str, Any], settings: Settings) -> dict[str, Any
         for domain in domains
     ]
     return {
-        "EmailIdentities": _page(listed, {"Offset": 0, "Limit": PAGE_MAX, **given}),
+        "EmailIdentities": _page(listed, {"Offset": 0, "Limit": PAGE_MAX, **params}),
         "MaxReputationLevel": MAX_REPUTATION_LEVEL,
         "MaxDailyQuota": MAX_DAILY_QUOTA,
         "Total": len(listed),
     }
 
 
-def _check_page(given: dict[str, Any]) -> None:
-    if not 1 <= given["Limit"] <= PAGE_MAX:
-        raise ApiError("FailedOperation.InvalidLimit", f"Limit is 1 to {PAGE_MAX}.")
+def _check_page(params: dict[str, Any]) -> None:
+    if not 1 <= params["Limit"] <= PAGE_MAX:
+        raise ApiError("FailedOperation.InvalidLimit", f"Limit must be 1 to {PAGE_MAX}.")
 
 
-def _page(items: list[dict[str, Any]], given: dict[str, Any]) -> list[dict[str, Any]]:
-    return items[given["Offset"] : given["Offset"] + given["Limit"]]
+def _page(items: list[dict[str, Any]], params: dict[str, Any]) -> list[dict[str, Any]]:
+    return items[params["Offset"] : params["Offset"] + params["Limit"]]
 
 
 def _base64(text: str) -> str:

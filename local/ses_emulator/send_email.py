@@ -1,4 +1,4 @@
-"""SendEmail: every rule that a request must meet, in order, and the email that comes of it."""
+"""SendEmail: the rules for a request, in order, and the email that it describes."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Content:
-    """What the reader sees: rendered or decoded, with the template it came from."""
+    """The rendered or decoded content, with its template."""
 
     subject: str
     html: str
@@ -35,7 +35,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Draft:
-    """A request that met every rule."""
+    """An email whose request satisfies every rule."""
 
     sender_domain: str
     recipients: list[str]
@@ -45,7 +45,7 @@ class Draft:
 
 
 def check(parameters: Parameters, body_size: int, settings: Settings, templates: Templates) -> Draft:
-    """The email that `parameters` of the right types describe; raises `ApiError` for a broken rule."""
+    """Return the email in `parameters` of the right types; raises `ApiError` for the first broken rule."""
     if body_size > REQUEST_MAX:
         raise ApiError("RequestSizeLimitExceeded")
     for rule in _RULES:
@@ -59,7 +59,7 @@ def check(parameters: Parameters, body_size: int, settings: Settings, templates:
 
 
 def recipients_of(parameters: Parameters) -> list[str]:
-    """Every recipient over Destination, Cc and Bcc, in that order."""
+    """Return the recipients in Destination, Cc and Bcc, in that order."""
     return [address for field in ("Destination", "Cc", "Bcc") for address in parameters.get(field, ())]
 
 
@@ -70,9 +70,9 @@ def _check_recipients_given(parameters: Parameters) -> None:
 
 
 def _check_recipient_count(parameters: Parameters) -> None:
-    for field, most in (("Destination", DESTINATION_MAX), ("Cc", COPY_MAX), ("Bcc", COPY_MAX)):
-        if len(parameters.get(field, ())) > most:
-            raise ApiError("FailedOperation.TooManyRecipients", f"{field} takes at most {most}.")
+    for field, limit in (("Destination", DESTINATION_MAX), ("Cc", COPY_MAX), ("Bcc", COPY_MAX)):
+        if len(parameters.get(field, ())) > limit:
+            raise ApiError("FailedOperation.TooManyRecipients", f"{field} accepts at most {limit}.")
 
 
 def _check_recipient_form(parameters: Parameters) -> None:
@@ -80,7 +80,7 @@ def _check_recipient_form(parameters: Parameters) -> None:
         raise ApiError("InvalidParameterValue.ReceiverEmailInvalid")
 
 
-def _check_bcc_is_apart(parameters: Parameters) -> None:
+def _check_bcc(parameters: Parameters) -> None:
     visible = {address.lower() for address in parameters.get("Destination", ())}
     if any(address.lower() in visible for address in parameters.get("Bcc", ())):
         raise ApiError("InvalidParameterValue", "A Bcc address is also in Destination.")
@@ -89,33 +89,35 @@ def _check_bcc_is_apart(parameters: Parameters) -> None:
 def _check_reply_to(parameters: Parameters) -> None:
     reply_to = parameters.get("ReplyToAddresses", "")
     if reply_to and not is_address(reply_to):
-        raise ApiError("InvalidParameterValue", "ReplyToAddresses takes one address.")
+        raise ApiError("InvalidParameterValue", "ReplyToAddresses must be one address.")
 
 
 def _check_subject(parameters: Parameters) -> None:
     subject = parameters["Subject"]
     if not subject or len(subject) > SUBJECT_MAX or has_control(subject):
-        raise ApiError("InvalidParameterValue", f"Subject takes 1 to {SUBJECT_MAX} characters on one line.")
+        raise ApiError(
+            "InvalidParameterValue", f"Subject must have 1 to {SUBJECT_MAX} characters on one line."
+        )
 
 
 def _check_choices(parameters: Parameters) -> None:
     if parameters.get("Unsubscribe", "0") not in UNSUBSCRIBE_CHOICES:
-        raise ApiError("InvalidParameterValue", "Unsubscribe is one of the strings 0 to 11.")
+        raise ApiError("InvalidParameterValue", "Unsubscribe must be one of the strings 0 to 11.")
     if parameters.get("TriggerType", 0) not in TRIGGER_TYPES:
-        raise ApiError("InvalidParameterValue", "TriggerType is 0 or 1.")
+        raise ApiError("InvalidParameterValue", "TriggerType must be 0 or 1.")
 
 
 def _check_message_id(parameters: Parameters) -> None:
-    message_id = parameters.get("SmtpMessageId")
-    if message_id is not None and not is_message_id(message_id):
-        raise ApiError("InvalidParameterValue", "SmtpMessageId is no msg-id of RFC 5322.")
+    smtp_message_id = parameters.get("SmtpMessageId")
+    if smtp_message_id is not None and not is_message_id(smtp_message_id):
+        raise ApiError("InvalidParameterValue", "SmtpMessageId is not a msg-id of RFC 5322.")
 
 
 _RULES: tuple[Callable[[Parameters], None], ...] = (
     _check_recipients_given,
     _check_recipient_count,
     _check_recipient_form,
-    _check_bcc_is_apart,
+    _check_bcc,
     _check_reply_to,
     _check_subject,
     _check_choices,
@@ -130,11 +132,11 @@ def _check_sender(parameters: Parameters, settings: Settings) -> str:
     if not settings.verifies(sender.domain):
         raise ApiError("FailedOperation.NotAuthenticatedSender")
     if "HeaderFrom" in parameters:
-        shown = parse_sender(parameters["HeaderFrom"])
-        if shown is None:
+        header_from = parse_sender(parameters["HeaderFrom"])
+        if header_from is None:
             raise ApiError("FailedOperation.IncorrectSender", "HeaderFrom.")
-        if shown.domain != sender.domain:
-            raise ApiError("InvalidParameterValue.InvalidEmailIdentity", "HeaderFrom is of another domain.")
+        if header_from.domain != sender.domain:
+            raise ApiError("InvalidParameterValue.InvalidEmailIdentity", "HeaderFrom has another domain.")
     return sender.domain
 
 
@@ -156,18 +158,18 @@ def _from_template(subject: str, parameter: Parameters, templates: Templates) ->
     if not parameter["TemplateData"]:
         raise ApiError("FailedOperation.MissingEmailContent")
     data = json_object(parameter["TemplateData"])
-    if data is None or not all(map(_is_plain, data.values())):
+    if data is None or not all(map(_is_scalar, data.values())):
         raise ApiError("FailedOperation.WrongContentJson")
     template = templates.get(parameter["TemplateID"])
     if template is None or template.status != APPROVED:
         raise ApiError("FailedOperation.InvalidTemplateID")
     sources = (subject, template.html, template.text)
     subject, html, text = (render(source, data) for source in sources)
-    shown = {"id": template.id, "name": template.name, "data": data}
-    return Content(subject, html, text, shown, missing_variables(sources, data))
+    used = {"id": template.id, "name": template.name, "data": data}
+    return Content(subject, html, text, used, missing_variables(sources, data))
 
 
-def _is_plain(value: Any) -> bool:
+def _is_scalar(value: Any) -> bool:
     return is_unicode(value) if isinstance(value, str) else not isinstance(value, dict | list)
 
 
@@ -191,5 +193,5 @@ def _headers(parameters: Parameters) -> dict[str, str]:
         is_header_name(name) and isinstance(value, str) and is_unicode(value) and not has_control(value)
         for name, value in headers.items()
     ):
-        raise ApiError("InvalidParameterValue", "SmtpHeaders is no JSON object of header fields.")
+        raise ApiError("InvalidParameterValue", "SmtpHeaders is not a JSON object of header fields.")
     return headers

@@ -1,4 +1,4 @@
-"""The HTTP/1.1 server: keep-alive, one send per answer, and raw control of the socket for faults."""
+"""The HTTP/1.1 server: keep-alive, one send per response, and faults on the connection itself."""
 
 import contextlib
 import re
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from .answer import Answer, Ending, json_answer
 from .api import GATEWAY_MAX, Request
+from .response import Ending, Response, json_response
 
 DRAIN_MAX = 64 * 1024 * 1024
 IDLE_SECONDS = 75
@@ -20,11 +20,11 @@ SHUTDOWN_SECONDS = 5
 _LENGTH = re.compile(r"[0-9]{1,12}")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
-Respond = Callable[[Request], Answer]
+Respond = Callable[[Request], Response]
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """A thread per connection; `respond` gives the answer to each request."""
+    """A server with a thread per connection; `respond` returns the response to each request."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -36,14 +36,14 @@ class Server(socketserver.ThreadingTCPServer):
         self.respond = respond
         self.clock = clock
         self.slow_seconds = slow
-        self._open: set[socket.socket] = set()
+        self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__((host, port), _Connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for one connection, which `close` knows from here on."""
+        """Start a thread for one connection, which `close` ends from now on."""
         with self._changed:
-            self._open.add(request)
+            self._connections.add(request)
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -52,7 +52,7 @@ class Server(socketserver.ThreadingTCPServer):
             super().process_request_thread(request, client_address)
         finally:
             with self._changed:
-                self._open.discard(request)
+                self._connections.discard(request)
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -60,10 +60,10 @@ class Server(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.server_close()
         with self._changed:
-            for connection in self._open:
+            for connection in self._connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-            self._changed.wait_for(lambda: not self._open, SHUTDOWN_SECONDS)
+            self._changed.wait_for(lambda: not self._connections, SHUTDOWN_SECONDS)
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -78,14 +78,14 @@ class _Connection(BaseHTTPRequestHandler):
             super().handle()
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing: what happened is in the records of calls."""
+        """Suppress logging: the account records its calls."""
 
-    def _serve(self) -> None:
+    def _respond(self) -> None:
         arrived = self.server.clock()
         length = self.headers.get("Content-Length", "0")
         if not _LENGTH.fullmatch(length) or "Transfer-Encoding" in self.headers:
             self.close_connection = True
-            self._send(json_answer({"error": "send a body with Content-Length"}, 411))
+            self._send(json_response({"error": "a body needs a Content-Length header"}, 411))
             return
         size = int(length)
         body = self._read_body(size)
@@ -95,31 +95,31 @@ class _Connection(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self.server.respond(Request(self.command, self.path, headers, body, size, arrived)))
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815 -- the base class's names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815 -- the base class's names
 
     def _read_body(self, size: int) -> bytes | None:
-        """The body, b"" for one over the gateway's limit, None when the client left before its end."""
+        """Return the body; b"" if it is over the gateway's limit, None if the client disconnected."""
         if size <= GATEWAY_MAX:
             body = self.rfile.read(size)
             return body if len(body) == size else None
-        # Unread bytes would turn the close into a reset, and the client would not see the answer.
+        # Unread bytes would turn the close into a reset, and the client would not see the response.
         self.close_connection = True
-        left = min(size, DRAIN_MAX)
-        while left and (chunk := self.rfile.read(min(left, 1 << 20))):
-            left -= len(chunk)
+        unread = min(size, DRAIN_MAX)
+        while unread and (chunk := self.rfile.read(min(unread, 1 << 20))):
+            unread -= len(chunk)
         return b""
 
-    def _send(self, answer: Answer) -> None:
-        if answer.ending is not Ending.COMPLETE:
+    def _send(self, response: Response) -> None:
+        if response.ending is not Ending.COMPLETE:
             self.close_connection = True
-        if answer.ending is Ending.HANG:
+        if response.ending is Ending.HANG:
             self._wait_for_client()
-        elif answer.ending is Ending.RESET:
+        elif response.ending is Ending.RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            # Closing the descriptor itself: the server's orderly shutdown would send a FIN before the RST.
+            # The descriptor is closed directly: the server's shutdown() would send a FIN before the RST.
             socket.close(self.connection.detach())
-        elif answer.ending is not Ending.CLOSE:
-            self.wfile.write(answer.encode(close=self.close_connection))
+        elif response.ending is not Ending.CLOSE:
+            self.wfile.write(response.encode(close=self.close_connection))
 
     def _wait_for_client(self) -> None:
         with selectors.DefaultSelector() as selector:

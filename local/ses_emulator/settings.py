@@ -1,25 +1,25 @@
-"""What can be chosen about an emulator; every field is a keyword of `Emulator` as well."""
+"""The settings of an emulator; every field is also a keyword of `Emulator`."""
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECRET_ID = "AKIDlocalemulator"  # noqa: S105 -- the name of that key
-SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- documented; it opens nothing but an emulator
+SECRET_ID = "AKIDlocalemulator"  # noqa: S105 -- an id
+SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- public; it is valid for emulators alone
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The account that the emulator plays; for every limit, 0 means no limit.
+    """The account that is emulated; for every limit, 0 means no limit.
 
     `rate` and `status_rate` are requests per second of SendEmail and GetSendEmailStatus, `recipient_hourly`
     emails per recipient and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps
-    a SecretId to its SecretKey, `tokens` a SecretId to the X-TC-Token that it must come with. A sender domain
-    is verified if it is in `verified_domains`, or, where that is empty, if it is not in `unverified_domains`.
-    `status_lag` is how many seconds an email stays invisible to GetSendEmailStatus, `slow_seconds` how long
-    a slow fault hangs at most, `callback` the URL for SES's event callbacks, `templates` a JSON file or a
-    directory. `clock` gives Unix seconds.
+    a SecretId to its SecretKey, `tokens` a SecretId to its X-TC-Token, which requests must then have. A
+    sender domain is verified if it is in `verified_domains`, or, if that is empty, if it is not in
+    `unverified_domains`. `status_lag` is the delay until GetSendEmailStatus shows an email, `slow_seconds`
+    the maximum duration of a slow fault, both in seconds. `callback` is the URL for event callbacks,
+    `templates` a JSON file or a directory. `clock` returns Unix seconds.
     """
 
     host: str = "127.0.0.1"
@@ -44,7 +44,7 @@ class Settings:
     clock: Callable[[], float] = time.time
 
     def verifies(self, domain: str) -> bool:
-        """Whether this account may send from `domain`."""
+        """Return whether this account may send from `domain`."""
         if self.verified_domains:
             return domain in self.verified_domains
         return domain not in self.unverified_domains

@@ -1,4 +1,4 @@
-"""TC3-HMAC-SHA256, the signature of Tencent Cloud API 3.0: made, and verified from a request's headers."""
+"""TC3-HMAC-SHA256, the signature of Tencent Cloud API 3.0: signing and verification."""
 
 import hashlib
 import hmac
@@ -15,7 +15,7 @@ _AUTHORIZATION = re.compile(
     rf"{ALGORITHM} Credential=(?P<id>[^/,\s]+)/(?P<date>\d{{4}}-\d\d-\d\d)/(?P<service>[\w-]+)/tc3_request,"
     r" *SignedHeaders=(?P<signed>[a-z0-9;-]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
-# The documentation lowercases the values of signed headers, the official SDKs take them as they are.
+# The documentation lowercases the values of signed headers, the official SDKs do not.
 _VALUE_FORMS: tuple[Callable[[str], str], ...] = (str.lower, str)
 
 
@@ -29,7 +29,7 @@ def sign(
     service: str = SERVICE,
     form: Callable[[str], str] = str.lower,
 ) -> str:
-    """The hex signature of a POST to `/`; `headers` has lower-case names, all of `signed` among them."""
+    """Return the hex signature of a POST to `/`; `headers` has lower-case names, all of `signed` included."""
     unsigned = headers.get("x-tc-content-sha256") == "UNSIGNED-PAYLOAD"
     payload = b"UNSIGNED-PAYLOAD" if unsigned else body
     canonical_headers = "".join(f"{name}:{form(headers[name].strip())}\n" for name in signed.split(";"))
@@ -43,7 +43,7 @@ def sign(
 
 
 def utc_date(timestamp: float) -> str:
-    """The day of a Unix time as TC3 scopes write it."""
+    """Return the UTC date of a Unix time as in a TC3 credential scope."""
     return datetime.fromtimestamp(timestamp, timezone.utc).strftime("%Y-%m-%d")
 
 
@@ -55,35 +55,42 @@ def verify(
     tokens: Mapping[str, str],
     now: float,
 ) -> None:
-    """Check who signed the request, that nothing was changed, and that it is fresh.
+    """Check the signer, the signature and the age of a request.
 
     `headers` has lower-case names. Raises `ApiError` with an AuthFailure code, or MissingParameter or
     InvalidParameter for the timestamp.
     """
     timestamp = _timestamp(headers)
-    claim = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
-    if claim is None:
+    authorization = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
+    if authorization is None:
         raise ApiError("AuthFailure.InvalidAuthorization")
-    signed = claim["signed"].split(";")
+    signed = authorization["signed"].split(";")
     missing = {"content-type", "host"} - set(signed) or {name for name in signed if name not in headers}
     if missing or signed != sorted(signed):
         raise ApiError("AuthFailure.InvalidAuthorization", "SignedHeaders is incomplete or not in order.")
     if abs(now - timestamp) > CLOCK_SKEW:
         raise ApiError("AuthFailure.SignatureExpire")
-    secret_key = credentials.get(claim["id"])
+    secret_key = credentials.get(authorization["id"])
     if secret_key is None:
         raise ApiError("AuthFailure.SecretIdNotFound")
-    if claim["date"] != utc_date(timestamp) or claim["service"] != SERVICE:
-        raise ApiError("AuthFailure.SignatureFailure", "The credential scope does not fit the request.")
+    if authorization["date"] != utc_date(timestamp) or authorization["service"] != SERVICE:
+        raise ApiError("AuthFailure.SignatureFailure", "The credential scope does not match the request.")
     if not any(
         hmac.compare_digest(
-            sign(secret_key, headers, body, date=claim["date"], signed=claim["signed"], form=form),
-            claim["signature"],
+            sign(
+                secret_key,
+                headers,
+                body,
+                date=authorization["date"],
+                signed=authorization["signed"],
+                form=form,
+            ),
+            authorization["signature"],
         )
         for form in _VALUE_FORMS
     ):
         raise ApiError("AuthFailure.SignatureFailure")
-    token = tokens.get(claim["id"])
+    token = tokens.get(authorization["id"])
     if token is not None and not hmac.compare_digest(
         token.encode(), headers.get("x-tc-token", "").encode("utf-8", "replace")
     ):
@@ -95,5 +102,5 @@ def _timestamp(headers: Mapping[str, str]) -> int:
     if text is None:
         raise ApiError("MissingParameter", "X-TC-Timestamp.")
     if not re.fullmatch(r"[0-9]{1,11}", text):
-        raise ApiError("InvalidParameter", "X-TC-Timestamp is no Unix time.")
+        raise ApiError("InvalidParameter", "X-TC-Timestamp is not a Unix time.")
     return int(text)

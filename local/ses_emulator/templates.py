@@ -1,4 +1,4 @@
-"""The account's email templates: where they come from and how `{{variable}}` is filled in."""
+"""The account's email templates: loading, and rendering of `{{variable}}`."""
 
 import json
 import re
@@ -15,7 +15,7 @@ APPROVED, IN_REVIEW, REJECTED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Template:
-    """An email template; `status` is 0 approved, 1 in review, 2 rejected, as ListEmailTemplates says it."""
+    """An email template; `status` is 0 approved, 1 in review, 2 rejected, as in ListEmailTemplates."""
 
     id: int
     name: str
@@ -38,16 +38,16 @@ class Templates:
         self._by_id = {**self._by_id, template.id: template}
 
     def get(self, template_id: int) -> Template | None:
-        """The template with this id, if there is one."""
+        """Return the template with this id, or None."""
         return self._by_id.get(template_id)
 
     def all(self) -> list[Template]:
-        """All templates in the order of their ids."""
+        """Return all templates in the order of their ids."""
         return [self._by_id[template_id] for template_id in sorted(self._by_id)]
 
 
 def render(source: str, data: Mapping[str, Any]) -> str:
-    """The text with every variable replaced by its value, verbatim; a missing or null one becomes empty."""
+    """Return `source` with every variable replaced by its value, verbatim; a missing or null one is empty."""
 
     def value_of(match: "re.Match[str]") -> str:
         value = data.get(match[1])
@@ -59,26 +59,26 @@ def render(source: str, data: Mapping[str, Any]) -> str:
 
 
 def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[str]:
-    """The variables used in `sources` that `data` has no value for, in order of appearance."""
+    """Return the variables in `sources` without a value in `data`, in order of appearance."""
     names = [name for source in sources for name in _VARIABLE.findall(source)]
     return [name for name in dict.fromkeys(names) if data.get(name) is None]
 
 
-def from_json(attempt: Any) -> Template:
-    """The template that a JSON object describes; raises ValueError for an unknown field or a wrong type."""
+def from_json(fields: Any) -> Template:
+    """Return the template in a JSON object; raises ValueError for an unknown field or a wrong type."""
     try:
-        template = Template(**attempt)
+        template = Template(**fields)
     except TypeError as error:
-        raise ValueError(f"no template: {error}") from error
+        raise ValueError(f"not a template: {error}") from error
     texts = (template.name, template.html, template.text, template.review_reason)
     numbers = (template.id, template.status)
     if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("a template's id and status are numbers, its other fields text")
+        raise ValueError("a template's id and status must be numbers, its other fields strings")
     return template
 
 
 def _from_source(source: Path) -> list[Template]:
-    """The templates of a JSON file, or of a directory of such files, `ID-name.html` and `ID-name.txt`."""
+    """Return the templates in a JSON file, or in a directory of such files, ID-name.html and ID-name.txt."""
     if not source.is_dir():
         return _from_json(source)
     templates = [template for path in sorted(source.glob("*.json")) for template in _from_json(path)]
@@ -86,7 +86,7 @@ def _from_source(source: Path) -> list[Template]:
     for path in sorted([*source.glob("*.html"), *source.glob("*.txt")]):
         match = _FILE_NAME.fullmatch(path.stem)
         if match is None:
-            raise ValueError(f"{path.name}: a template's file is named ID-name.html or ID-name.txt")
+            raise ValueError(f"{path.name}: a template file must be named ID-name.html or ID-name.txt")
         body = bodies.setdefault(int(match["id"]), {"name": match["name"] or match["id"]})
         body["html" if path.suffix == ".html" else "text"] = path.read_text(encoding="utf-8")
     return templates + [Template(id=template_id, **body) for template_id, body in bodies.items()]
@@ -94,4 +94,4 @@ def _from_source(source: Path) -> list[Template]:
 
 def _from_json(path: Path) -> list[Template]:
     content = json.loads(path.read_text(encoding="utf-8"))
-    return [from_json(attempt) for attempt in (content if isinstance(content, list) else [content])]
+    return [from_json(fields) for fields in (content if isinstance(content, list) else [content])]

@@ -50,12 +50,12 @@ class Sdk:
         )
 
     def call(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """The action's `Response`."""
+        """Call an action and return its `Response`."""
         response: dict[str, Any] = self.client.call_json(action, parameters)["Response"]
         return response
 
     def send(self, **parameters: Any) -> dict[str, Any]:
-        """SendEmail with a valid request, of which `parameters` replace fields (None: leave it out)."""
+        """Call SendEmail with a valid request; `parameters` replace its fields (None removes one)."""
         fields = {**EMAIL, **({"Template": None} if "Simple" in parameters else {}), **parameters}
         return self.call("SendEmail", **{name: value for name, value in fields.items() if value is not None})
 
@@ -64,14 +64,14 @@ class Sdk:
 
 
 class Wire:
-    """Requests made by hand, for what the SDK would never send."""
+    """Raw HTTP requests, for what the SDK never sends."""
 
     def __init__(self, ses: Emulator, clock: Callable[[], float] = time.time) -> None:
         self.ses = ses
         self.clock = clock
 
     def headers(self, body: bytes, **changes: str | None) -> dict[str, str]:
-        """Signed headers of a SendEmail call, with some changed (`_` for `-`) or, if None, left out."""
+        """Return signed headers of a SendEmail call; `changes` (`_` for `-`) replace some, None drops one."""
         timestamp = int(self.clock())
         headers: dict[str, str | None] = {
             "host": self.ses.address,
@@ -94,16 +94,16 @@ class Wire:
         return present
 
     def post(self, body: bytes | None = None, **changes: str | None) -> dict[str, Any]:
-        """The API's `Response` to a body (default: a valid email)."""
+        """Return the API's `Response` to a body (default: a valid email)."""
         payload = json.dumps(EMAIL).encode() if body is None else body
-        answer = self.request("POST", "/", payload, self.headers(payload, **changes))
-        assert answer.status == 200
-        assert answer.headers["Content-Type"] == "application/json"
-        response: dict[str, Any] = json.loads(answer.body)["Response"]
+        reply = self.request("POST", "/", payload, self.headers(payload, **changes))
+        assert reply.status == 200
+        assert reply.headers["Content-Type"] == "application/json"
+        response: dict[str, Any] = json.loads(reply.body)["Response"]
         return response
 
     def code(self, body: bytes | None = None, **changes: str | None) -> str:
-        """The error code of the answer to a body."""
+        """Return the error code of the response to a body."""
         response = self.post(body, **changes)
         assert response["RequestId"]
         code: str = response["Error"]["Code"]
@@ -112,31 +112,31 @@ class Wire:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
     ) -> Reply:
-        """One HTTP exchange on a connection of its own."""
+        """Send one request on a new connection."""
         connection = http.client.HTTPConnection(self.ses.settings.host, self.ses.port, timeout=10)
         with closing(connection):
             connection.request(method, path, body, headers or {})
-            with connection.getresponse() as answer:
-                return Reply(answer.status, answer.headers, answer.read())
+            with connection.getresponse() as response:
+                return Reply(response.status, response.headers, response.read())
 
     def json(self, method: str, path: str, value: Any = None) -> Any:
-        """What the admin API answers under `/_emulator/`."""
+        """Return the JSON response of the admin API to a path under `/_emulator/`."""
         body = b"" if value is None else json.dumps(value).encode()
         return json.loads(self.request(method, f"/_emulator/{path}", body).body)
 
     def connect(self) -> socket.socket:
-        """A raw connection."""
+        """Return a raw connection."""
         return socket.create_connection((self.ses.settings.host, self.ses.port), timeout=10)
 
     def bytes_of(self, body: bytes, **changes: str | None) -> bytes:
-        """A signed call as it goes over the wire."""
+        """Return the bytes of a signed call."""
         headers = {**self.headers(body, **changes), "content-length": str(len(body))}
         lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         return "\r\n".join(lines).encode() + body
 
 
 class Reply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     def __init__(self, status: int, headers: Any, body: bytes) -> None:
         self.status = status
@@ -152,7 +152,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Emulator]]:
-    """Starts emulators without request and recipient limits, but for what a test asks; closed at its end."""
+    """Start emulators without rate and recipient limits unless a test sets them; closed at its end."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Emulator:
@@ -169,7 +169,7 @@ def ses(start: Callable[..., Emulator]) -> Emulator:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Sdk]]:
-    """Makes SDK clients, closed at the end of the test."""
+    """Return SDK clients, closed at the end of the test."""
     with ExitStack() as stack:
 
         def make(ses: Emulator, *credential: str, **options: Any) -> Sdk:

@@ -23,7 +23,7 @@ FIELDS = {
 
 
 class Receiver(ThreadingHTTPServer):
-    """A callback address that keeps what it is sent."""
+    """A callback receiver that stores the payloads."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -60,7 +60,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.mark.parametrize(("name", "events"), EVENTS_OF_RECIPIENT.items())
-def test_recipient_chooses_the_events(
+def test_recipient_selects_the_events(
     start: Callable[..., Emulator],
     connect: Callable[..., Sdk],
     receiver: Receiver,
@@ -78,7 +78,7 @@ def test_event_carries_both_message_ids(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], receiver: Receiver
 ) -> None:
     ses = start(callback=receiver.url, app_id=1300000000)
-    message_id = connect(ses).send(
+    ses_message_id = connect(ses).send(
         Subject="你好",
         SmtpMessageId="<order-118@mail.shop.example>",
         SmtpHeaders='{"X-Tencentcloudses-Cb-Custom": "118"}',
@@ -86,7 +86,7 @@ def test_event_carries_both_message_ids(
     ses.sent_callbacks()
     (payload,) = receiver.received
     assert set(payload) == FIELDS
-    assert (payload["messageId"], payload["bulkId"]) == ("order-118@mail.shop.example", message_id)
+    assert (payload["messageId"], payload["bulkId"]) == ("order-118@mail.shop.example", ses_message_id)
     assert (payload["from"], payload["fromDomain"]) == ("noreply@mail.shop.example", "mail.shop.example")
     assert (payload["email"], payload["username"]) == ("user@example.com", "1300000000")
     assert (payload["subject"], payload["templateId"]) == ("=?utf-8?b?5L2g5aW9?=", 100091)
@@ -94,7 +94,7 @@ def test_event_carries_both_message_ids(
     assert payload["timestamp"] >= payload["sentTimestamp"] > 0
 
 
-def test_bounce_says_its_type_and_reason(
+def test_bounce_has_its_type_and_reason(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], receiver: Receiver
 ) -> None:
     ses = start(callback=receiver.url)
@@ -105,7 +105,7 @@ def test_bounce_says_its_type_and_reason(
     assert payload["reason"]
 
 
-def test_email_whose_answer_was_lost_is_told_of_too(
+def test_email_whose_response_was_lost_has_callbacks_too(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], receiver: Receiver
 ) -> None:
     ses = start(callback=receiver.url)
@@ -115,19 +115,19 @@ def test_email_whose_answer_was_lost_is_told_of_too(
     assert [payload["messageId"] for payload in receiver.received] == ["1@shop.example"]
 
 
-def test_without_a_url_nothing_is_sent_but_what_is_asked_for(
+def test_without_a_url_only_triggered_callbacks_are_sent(
     ses: Emulator, sdk: Sdk, wire: Wire, receiver: Receiver
 ) -> None:
     sdk.send(Destination=["a@b.example", "c@d.example"])
     assert ses.sent_callbacks() == []
-    wish = {
+    fields = {
         "mail": 1,
         "event": "bounce",
         "url": receiver.url,
         "recipient": "c@d.example",
         "bounceType": "soft_bounce",
     }
-    (payload,) = wire.json("POST", "callbacks", wish)
+    (payload,) = wire.json("POST", "callbacks", fields)
     ses.sent_callbacks()
     assert receiver.received == [payload]
     assert (payload["email"], payload["bounceType"]) == ("c@d.example", "soft_bounce")
@@ -149,16 +149,16 @@ def test_without_a_url_nothing_is_sent_but_what_is_asked_for(
         ({"url": 1}, 400),
     ],
 )
-def test_wrong_wish_for_a_callback_is_refused(
+def test_invalid_callback_request_is_rejected(
     ses: Emulator, sdk: Sdk, wire: Wire, change: dict[str, Any], status: int
 ) -> None:
     sdk.send()
-    wish = {"mail": 1, "event": "open", "url": "http://127.0.0.1:1/", **change}
-    assert wire.request("POST", "/_emulator/callbacks", json.dumps(wish).encode()).status == status
+    fields = {"mail": 1, "event": "open", "url": "http://127.0.0.1:1/", **change}
+    assert wire.request("POST", "/_emulator/callbacks", json.dumps(fields).encode()).status == status
     assert ses.sent_callbacks() == []
 
 
-def test_receiver_that_fails_is_logged_and_not_tried_again(
+def test_receiver_that_fails_is_logged_without_a_retry(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], receiver: Receiver
 ) -> None:
     receiver.status = 503

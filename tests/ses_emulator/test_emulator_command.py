@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Started:
-    """An emulator that runs as a process of its own, as far as the SDK needs to know it."""
+    """The address of an emulator that runs in its own process."""
 
     def __init__(self, url: str) -> None:
         self.address = url.removeprefix("http://")
@@ -44,18 +44,18 @@ def command(*arguments: str, end: int = signal.SIGTERM) -> Iterator[Started]:
             yield Started(url)
         finally:
             process.send_signal(end)
-            rest, noise = process.communicate(timeout=20)
-        assert (process.returncode, rest, noise) == (0, "", "")
+            output, errors = process.communicate(timeout=20)
+        assert (process.returncode, output, errors) == (0, "", "")
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_command_serves_until_it_is_told_to_stop(connect: Callable[..., Sdk], end: int) -> None:
+def test_command_serves_until_a_signal(connect: Callable[..., Sdk], end: int) -> None:
     with command(end=end) as ses:
         sdk = connect(ses, SECRET_ID, SECRET_KEY)
         assert sdk.send()["MessageId"]
 
 
-def test_options_shape_the_account(connect: Callable[..., Sdk], tmp_path: Path) -> None:
+def test_options_configure_the_account(connect: Callable[..., Sdk], tmp_path: Path) -> None:
     templates = tmp_path / "templates.json"
     templates.write_text(json.dumps({"id": 7, "name": "hi", "text": "Hi"}))
     options = (
@@ -103,7 +103,7 @@ def test_templates_come_from_a_directory(tmp_path: Path) -> None:
     assert templates.get(100091) is not None
 
 
-def test_template_file_without_an_id_is_refused(tmp_path: Path) -> None:
+def test_template_file_without_an_id_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "welcome.html").write_text("<p>Hi</p>")
     with pytest.raises(ValueError, match=r"welcome\.html"):
         Templates(tmp_path)
@@ -115,7 +115,7 @@ def test_every_code_has_a_message_of_one_sentence() -> None:
     assert (len(errors.API_PAGE_CODES), len(errors.COMMON_CODES)) == (44, 38)
 
 
-def test_emulator_stands_alone() -> None:
+def test_emulator_needs_the_standard_library_alone() -> None:
     program = (
         "import sys; before = set(sys.modules); import local.ses_emulator\n"
         "names = {name.partition('.')[0] for name in set(sys.modules) - before}\n"

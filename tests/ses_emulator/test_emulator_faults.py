@@ -23,7 +23,7 @@ def fault(name: str) -> dict[str, Any]:
     return {"Destination": [f"{name}@fault.example"], "SmtpMessageId": MESSAGE_ID}
 
 
-# Whether the email is accepted, and the code of the exception that the SDK raises (None: it sees a success).
+# Whether the email is accepted, and the code of the exception that the SDK raises (None: no exception).
 AS_THE_SDK_SEES_IT = {
     "answer-lost": (True, "ClientNetworkError"),
     "reset-before": (False, "ClientNetworkError"),
@@ -48,7 +48,7 @@ def test_every_transport_fault_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", AS_THE_SDK_SEES_IT)
-def test_recipient_chooses_a_transport_fault(ses: Emulator, connect: Callable[..., Sdk], name: str) -> None:
+def test_recipient_selects_a_transport_fault(ses: Emulator, connect: Callable[..., Sdk], name: str) -> None:
     accepted, code = AS_THE_SDK_SEES_IT[name]
     client = connect(ses, timeout=(5, 0.3) if name.startswith("slow") else 10).client
     request = models.SendEmailRequest()
@@ -70,7 +70,7 @@ def test_recipient_chooses_a_transport_fault(ses: Emulator, connect: Callable[..
     assert ses.calls()[0].fault == name
 
 
-def raw_answer(wire: Wire, name: str) -> bytes:
+def raw_response(wire: Wire, name: str) -> bytes:
     body = {"FromEmailAddress": "a@b.example", "Subject": "x", **fault(name)}
     body["Template"] = {"TemplateID": 100091, "TemplateData": "{}"}
     received = b""
@@ -81,20 +81,20 @@ def raw_answer(wire: Wire, name: str) -> bytes:
     return received
 
 
-def test_answer_lost_closes_the_connection_in_order(ses: Emulator, wire: Wire) -> None:
-    assert raw_answer(wire, "answer-lost") == b""
+def test_answer_lost_closes_the_connection_with_a_fin(ses: Emulator, wire: Wire) -> None:
+    assert raw_response(wire, "answer-lost") == b""
     assert len(ses.inbox()) == 1
 
 
 @pytest.mark.parametrize(("name", "accepted"), [("reset-before", 0), ("reset-after", 1)])
 def test_reset_is_a_reset(ses: Emulator, wire: Wire, name: str, accepted: int) -> None:
     with pytest.raises(ConnectionResetError):
-        raw_answer(wire, name)
+        raw_response(wire, name)
     assert len(ses.inbox()) == accepted
 
 
 def test_cut_body_is_shorter_than_its_length(wire: Wire) -> None:
-    head, _, body = raw_answer(wire, "cut-body").partition(b"\r\n\r\n")
+    head, _, body = raw_response(wire, "cut-body").partition(b"\r\n\r\n")
     length = next(int(line.split()[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
     assert 0 < len(body) < length
 
@@ -112,33 +112,35 @@ def test_cut_body_is_shorter_than_its_length(wire: Wire) -> None:
         ("redirect-307", b"307 Temporary Redirect", b"application/json"),
     ],
 )
-def test_head_of_a_distorted_answer(wire: Wire, name: str, status: bytes, content_type: bytes | None) -> None:
-    lines = raw_answer(wire, name).partition(b"\r\n\r\n")[0].split(b"\r\n")
+def test_head_of_an_altered_response(
+    wire: Wire, name: str, status: bytes, content_type: bytes | None
+) -> None:
+    lines = raw_response(wire, name).partition(b"\r\n\r\n")[0].split(b"\r\n")
     assert lines[0] == b"HTTP/1.1 " + status
     types = [line.partition(b": ")[2] for line in lines if line.startswith(b"Content-Type")]
     assert types == ([] if content_type is None else [content_type])
 
 
-def test_charset_answers_an_error_that_the_sdk_takes_for_success(ses: Emulator, sdk: Sdk) -> None:
+def test_charset_returns_an_error_that_the_sdk_takes_for_a_success(ses: Emulator, sdk: Sdk) -> None:
     assert sdk.send(**fault("charset"))["Error"]["Code"] == "RequestLimitExceeded"
     assert ses.calls()[0].outcome == "RequestLimitExceeded"
 
 
-def test_slow_answer_ends_with_the_time_for_slow_faults(
+def test_slow_response_ends_with_the_time_for_slow_faults(
     start: Callable[..., Emulator], wires: type[Wire]
 ) -> None:
     ses = start(slow_seconds=0.05)
-    assert raw_answer(wires(ses), "slow") == b""
+    assert raw_response(wires(ses), "slow") == b""
     assert len(ses.inbox()) == 1
 
 
 def test_redirect_is_followed_to_one_acceptance(ses: Emulator, sdk: Sdk) -> None:
-    assert sdk.send(**fault("redirect-307"))["MessageId"] == ses.inbox()[0].message_id
+    assert sdk.send(**fault("redirect-307"))["MessageId"] == ses.inbox()[0].ses_message_id
     assert [call.outcome for call in ses.calls()] == ["not-accepted", "accepted"]
 
 
 @pytest.mark.parametrize("code", sorted({**API_PAGE_CODES, **COMMON_CODES}))
-def test_recipient_chooses_any_code(ses: Emulator, sdk: Sdk, code: str) -> None:
+def test_recipient_selects_any_code(ses: Emulator, sdk: Sdk, code: str) -> None:
     for name in {code, code.lower()}:
         with pytest.raises(TencentCloudSDKException) as caught:
             sdk.send(**fault(name))
@@ -166,7 +168,7 @@ def test_code_may_go_by_its_last_part_and_may_be_new(name: str, code: str) -> No
 
 
 @pytest.mark.parametrize("name", ["no-such-fault", "answer-lost+often", "EmailAddrInBlacklist+x"])
-def test_misspelt_fault_is_no_email(ses: Emulator, sdk: Sdk, name: str) -> None:
+def test_misspelt_fault_is_not_an_accepted_email(ses: Emulator, sdk: Sdk, name: str) -> None:
     with pytest.raises(TencentCloudSDKException, match="no fault named"):
         sdk.send(**fault(name))
     assert ses.inbox() == []
@@ -174,14 +176,16 @@ def test_misspelt_fault_is_no_email(ses: Emulator, sdk: Sdk, name: str) -> None:
 
 @pytest.mark.parametrize(("suffix", "failures"), [("+once", 1), ("+1", 1), ("+3", 3)])
 def test_only_the_first_attempts_of_a_message_fail(sdk: Sdk, suffix: str, failures: int) -> None:
-    for message_id in ("<1@mail.shop.example>", "<2@mail.shop.example>"):
+    for smtp_message_id in ("<1@mail.shop.example>", "<2@mail.shop.example>"):
         for _ in range(failures):
             with pytest.raises(TencentCloudSDKException, match="TemporaryBlocked"):
-                sdk.send(**{**fault(f"TemporaryBlocked{suffix}"), "SmtpMessageId": message_id})
-        assert sdk.send(**{**fault(f"TemporaryBlocked{suffix}"), "SmtpMessageId": message_id})["MessageId"]
+                sdk.send(**{**fault(f"TemporaryBlocked{suffix}"), "SmtpMessageId": smtp_message_id})
+        assert sdk.send(**{**fault(f"TemporaryBlocked{suffix}"), "SmtpMessageId": smtp_message_id})[
+            "MessageId"
+        ]
 
 
-def test_redelivery_after_a_lost_answer_shows_as_a_duplicate(ses: Emulator, sdk: Sdk) -> None:
+def test_redelivery_after_a_lost_response_is_a_duplicate(ses: Emulator, sdk: Sdk) -> None:
     with pytest.raises(TencentCloudSDKException):
         sdk.send(**fault("answer-lost+once"))
     sdk.send(**fault("answer-lost+once"))
@@ -240,7 +244,7 @@ def test_rule_for_one_message_id(ses: Emulator, sdk: Sdk) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "fields",
     [
         {},
         {"fault": 1},
@@ -253,8 +257,8 @@ def test_rule_for_one_message_id(ses: Emulator, sdk: Sdk) -> None:
         {"fault": "slow", "minutes": 1},
     ],
 )
-def test_wrong_rule_is_refused(ses: Emulator, wire: Wire, wish: dict[str, Any]) -> None:
-    answer = wire.request("POST", "/_emulator/faults", json.dumps(wish).encode())
-    assert answer.status == 400
-    assert json.loads(answer.body)["error"]
+def test_invalid_rule_is_rejected(ses: Emulator, wire: Wire, fields: dict[str, Any]) -> None:
+    reply = wire.request("POST", "/_emulator/faults", json.dumps(fields).encode())
+    assert reply.status == 400
+    assert json.loads(reply.body)["error"]
     assert ses.faults.rules() == []

@@ -44,18 +44,20 @@ EMAIL = {
         ({"x_tc_timestamp": "1"}, "AuthFailure.SignatureExpire"),
     ],
 )
-def test_gateway_names_what_is_wrong(wire: Wire, headers: dict[str, str | None], code: str) -> None:
+def test_gateway_returns_the_code_of_what_is_wrong(
+    wire: Wire, headers: dict[str, str | None], code: str
+) -> None:
     assert wire.code(None, **headers) == code
 
 
-def test_other_content_type_parameters_are_fine(wire: Wire) -> None:
+def test_content_type_may_have_parameters(wire: Wire) -> None:
     assert wire.post(content_type="application/json; charset=utf-8")["MessageId"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_calls_are_posts(wire: Wire, method: str) -> None:
-    answer = wire.request(method, "/", b"", wire.headers(b""))
-    assert json.loads(answer.body)["Response"]["Error"]["Code"] == "UnsupportedProtocol"
+    reply = wire.request(method, "/", b"", wire.headers(b""))
+    assert json.loads(reply.body)["Response"]["Error"]["Code"] == "UnsupportedProtocol"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,9 @@ def test_body_is_a_json_object(wire: Wire, body: bytes, code: str) -> None:
         ({"SmtpHeaders": {"X-A": "b"}}, "InvalidParameter"),
     ],
 )
-def test_fields_are_held_against_the_api(ses: Emulator, sdk: Sdk, change: dict[str, Any], code: str) -> None:
+def test_fields_are_checked_against_the_api(
+    ses: Emulator, sdk: Sdk, change: dict[str, Any], code: str
+) -> None:
     with pytest.raises(Exception, match=rf"code:{code} "):
         sdk.send(**change)
     assert ses.calls()[-1].outcome == code
@@ -114,23 +118,23 @@ def test_fields_are_held_against_the_api(ses: Emulator, sdk: Sdk, change: dict[s
         max_leaves=12,
     )
 )
-def test_any_json_is_taken_or_refused_with_a_code(value: Any) -> None:
-    refusal = None
+def test_any_json_is_accepted_or_rejected_with_a_code(value: Any) -> None:
+    code = None
     try:
         parameters.check(parameters.load(json.dumps(value).encode()), parameters.SEND_EMAIL)
     except ApiError as error:
-        refusal = error.code
-    assert refusal in {None, "InvalidParameter", "MissingParameter", "UnknownParameter"}
+        code = error.code
+    assert code in {None, "InvalidParameter", "MissingParameter", "UnknownParameter"}
 
 
-def test_request_over_eight_megabytes_is_refused(ses: Emulator, wire: Wire) -> None:
+def test_request_over_eight_megabytes_is_rejected(ses: Emulator, wire: Wire) -> None:
     assert wire.code(b'{"Subject": "' + b"x" * 8 * MB + b'"}') == "MissingParameter"
     padded = json.dumps(EMAIL).encode() + b" " * 8 * MB
     assert wire.code(padded) == "RequestSizeLimitExceeded"
     assert ses.inbox() == []
 
 
-def test_gateway_refuses_over_ten_megabytes_before_anything_else(wire: Wire) -> None:
+def test_gateway_rejects_over_ten_megabytes_before_anything_else(wire: Wire) -> None:
     body = b"x" * (10 * MB + 1)
     assert wire.code(body, authorization="none") == "RequestSizeLimitExceeded"
 
@@ -140,7 +144,9 @@ def test_body_needs_a_length(wire: Wire) -> None:
     assert wire.request("POST", "/", b"0\r\n\r\n", headers).status == 411
 
 
-def test_client_that_leaves_within_the_body_has_sent_nothing(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
+def test_client_that_disconnects_within_the_body_has_sent_nothing(
+    ses: Emulator, sdk: Sdk, wire: Wire
+) -> None:
     with wire.connect() as connection:
         connection.sendall(wire.bytes_of(json.dumps(EMAIL).encode())[:-1])
         connection.shutdown(socket.SHUT_WR)
@@ -156,13 +162,13 @@ def test_connection_is_kept_alive(ses: Emulator, wire: Wire) -> None:
         first = connection.sock
         for _ in range(3):
             connection.request("POST", "/", body, wire.headers(body, x_tc_action="GetEmailTemplate"))
-            with connection.getresponse() as answer:
-                assert answer.headers["Connection"] == "keep-alive"
-                answer.read()
+            with connection.getresponse() as response:
+                assert response.headers["Connection"] == "keep-alive"
+                response.read()
             assert connection.sock is first
 
 
-def test_answer_comes_in_one_piece(wire: Wire) -> None:
+def test_response_comes_in_one_piece(wire: Wire) -> None:
     body = json.dumps({"TemplateID": 100091}).encode()
     with wire.connect() as connection:
         connection.sendall(wire.bytes_of(body, x_tc_action="GetEmailTemplate"))
@@ -176,13 +182,13 @@ def test_burst_of_connections_is_served(ses: Emulator, wire: Wire) -> None:
     connections = [wire.connect() for _ in range(200)]
     for connection in connections:
         connection.sendall(request)
-    answers = [connection.recv(12) for connection in connections]
+    responses = [connection.recv(12) for connection in connections]
     for connection in connections:
         connection.close()
-    assert set(answers) == {b"HTTP/1.1 200"}
+    assert set(responses) == {b"HTTP/1.1 200"}
 
 
-def test_concurrent_sends_are_all_told_apart(ses: Emulator, connect: Callable[..., Sdk]) -> None:
+def test_concurrent_sends_get_distinct_ids(ses: Emulator, connect: Callable[..., Sdk]) -> None:
     received: list[str] = []
 
     def send(client: Sdk) -> None:
@@ -194,7 +200,7 @@ def test_concurrent_sends_are_all_told_apart(ses: Emulator, connect: Callable[..
     for thread in threads:
         thread.join()
     assert len(set(received)) == 80
-    assert sorted(mail.message_id for mail in ses.inbox()) == sorted(received)
+    assert sorted(mail.ses_message_id for mail in ses.inbox()) == sorted(received)
     assert [mail.sequence for mail in ses.inbox()] == list(range(1, 81))
 
 

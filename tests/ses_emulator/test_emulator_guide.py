@@ -21,9 +21,9 @@ def test_guide_lists_every_option_and_no_other() -> None:
     assert set(re.findall(r"--[a-z][a-z-]*", GUIDE)) == options - {"-h", "--help"}
 
 
-def test_guide_says_of_every_fault_whether_the_email_is_accepted() -> None:
-    told = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (yes|no) \|", GUIDE, re.MULTILINE))
-    assert told == {name: "yes" if fault.accepts else "no" for name, fault in TRANSPORT_FAULTS.items()}
+def test_guide_states_for_every_fault_whether_the_email_is_accepted() -> None:
+    documented = dict(re.findall(r"^\| `([a-z0-9-]+)` \| (yes|no) \|", GUIDE, re.MULTILINE))
+    assert documented == {name: "yes" if fault.accepts else "no" for name, fault in TRANSPORT_FAULTS.items()}
 
 
 def test_guide_names_every_route() -> None:
@@ -39,4 +39,4 @@ def test_example_of_the_guide_runs(ses: Emulator, capsys: pytest.CaptureFixture[
     names: dict[str, object] = {}
     exec(example.replace("127.0.0.1:9588", ses.address), names)  # noqa: S102 -- the guide's own example
     names["client"].request.conn._session.close()  # type: ignore[attr-defined]
-    assert capsys.readouterr().out.strip() == ses.inbox()[0].message_id
+    assert capsys.readouterr().out.strip() == ses.inbox()[0].ses_message_id

@@ -40,8 +40,8 @@ def test_inbox_is_filtered(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
     sdk.send(Subject="two", Cc=["ADA@example.com"], SmtpMessageId="<2@shop.example>")
     sdk.send(Subject="three")
     assert subjects(wire.json("GET", "inbox?to=ada%40example.com")) == ["one", "two"]
-    for message_id in ("2%40shop.example", "%3C2%40shop.example%3E"):
-        assert subjects(wire.json("GET", f"inbox?smtp_message_id={message_id}")) == ["two"]
+    for smtp_message_id in ("2%40shop.example", "%3C2%40shop.example%3E"):
+        assert subjects(wire.json("GET", f"inbox?smtp_message_id={smtp_message_id}")) == ["two"]
     assert subjects(wire.json("GET", "inbox?after=1&limit=1")) == ["three"]
     assert wire.json("GET", "inbox?limit=0") == []
     assert set(wire.json("GET", "inbox?summary=1")[0]) < FIELDS | {"all"}
@@ -61,13 +61,13 @@ def test_inbox_is_filtered(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
         ("POST", "/_emulator/callbacks", 404),
     ],
 )
-def test_what_is_not_there_is_an_error_in_json(wire: Wire, method: str, path: str, status: int) -> None:
-    answer = wire.request(method, path)
-    assert answer.status == status
-    assert json.loads(answer.body)["error"]
+def test_what_does_not_exist_is_an_error_in_json(wire: Wire, method: str, path: str, status: int) -> None:
+    reply = wire.request(method, path)
+    assert reply.status == status
+    assert json.loads(reply.body)["error"]
 
 
-def test_calls_tell_how_each_one_ended(sdk: Sdk, wire: Wire) -> None:
+def test_calls_have_their_outcome(sdk: Sdk, wire: Wire) -> None:
     sdk.send(SmtpMessageId="<1@shop.example>")
     for change in ({"Subject": ""}, {"Oo": 1}, {"Destination": ["reset-before@fault.example"]}):
         with pytest.raises(TencentCloudSDKException):
@@ -86,8 +86,8 @@ def test_calls_tell_how_each_one_ended(sdk: Sdk, wire: Wire) -> None:
 
 
 def test_stats_count_acceptances_of_each_message_id(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
-    for message_id in ("<1@shop.example>", "<2@shop.example>", "<2@shop.example>", None):
-        sdk.send(SmtpMessageId=message_id)
+    for smtp_message_id in ("<1@shop.example>", "<2@shop.example>", "<2@shop.example>", None):
+        sdk.send(SmtpMessageId=smtp_message_id)
     stats = wire.json("GET", "stats")
     assert stats["accepted"] == stats["calls"] == stats["kept"] == 4
     assert stats["acceptances"] == {"<1@shop.example>": 1, "<2@shop.example>": 2}
@@ -97,7 +97,7 @@ def test_stats_count_acceptances_of_each_message_id(ses: Emulator, sdk: Sdk, wir
     assert ses.acceptances("2@shop.example") == 2
 
 
-def test_reset_forgets_everything_but_templates(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
+def test_reset_deletes_everything_except_templates(ses: Emulator, sdk: Sdk, wire: Wire) -> None:
     wire.json("POST", "templates", {"id": 7, "name": "hi", "text": "Hi {{name}}"})
     ses.add_fault("InternalError", times=None, subject="never")
     sdk.send(Destination=["TemporaryBlocked+once@fault.example", "a@b.example"][1:])
@@ -119,11 +119,11 @@ def test_templates_are_added_and_replaced(ses: Emulator, sdk: Sdk, wire: Wire) -
 @pytest.mark.parametrize(
     "template", [[], {"id": 7}, {"id": "7", "name": "x"}, {"id": 7, "name": "x", "body": "y"}]
 )
-def test_wrong_template_is_refused(wire: Wire, template: Any) -> None:
+def test_invalid_template_is_rejected(wire: Wire, template: Any) -> None:
     assert wire.request("POST", "/_emulator/templates", json.dumps(template).encode()).status == 400
 
 
-def test_only_the_newest_emails_are_kept_while_counts_go_on(
+def test_only_the_newest_emails_are_stored_and_counts_include_all(
     start: Callable[..., Emulator], connect: Callable[..., Sdk]
 ) -> None:
     ses = start(inbox_limit=3)
@@ -144,27 +144,27 @@ def test_inbox_is_bounded_in_bytes_too(start: Callable[..., Emulator], connect: 
     assert ses.stats()["kept_bytes"] <= 10_000
 
 
-def test_web_pages_of_other_origins_are_refused(ses: Emulator, wire: Wire) -> None:
+def test_web_pages_of_other_origins_are_rejected(ses: Emulator, wire: Wire) -> None:
     foreign = wire.request("DELETE", "/_emulator/inbox", headers={"Origin": "https://elsewhere.example"})
     assert foreign.status == 403
     assert wire.request("DELETE", "/_emulator/inbox", headers={"Origin": ses.endpoint}).status == 200
 
 
-def test_admin_api_leaves_calls_of_the_api_alone(wire: Wire) -> None:
-    answer = wire.request("GET", "/_emulator/inbox", headers={"X-TC-Action": "SendEmail"})
-    assert json.loads(answer.body)["Response"]["Error"]["Code"] == "UnsupportedProtocol"
+def test_calls_of_the_ses_api_never_reach_the_admin_api(wire: Wire) -> None:
+    reply = wire.request("GET", "/_emulator/inbox", headers={"X-TC-Action": "SendEmail"})
+    assert json.loads(reply.body)["Response"]["Error"]["Code"] == "UnsupportedProtocol"
 
 
-def test_health_and_counts_are_cheap_to_ask(sdk: Sdk, wire: Wire) -> None:
+def test_health_and_counts(sdk: Sdk, wire: Wire) -> None:
     sdk.send()
     assert wire.json("GET", "health") == {"status": "ok"}
     assert wire.json("GET", "counts") == {"accepted": 1, "calls": 1, "duplicates": 0, "busiest_second": 1}
 
 
-def test_page_is_one_file_that_runs_no_script_but_its_own(wire: Wire) -> None:
-    answer = wire.request("GET", "/")
-    page = answer.body.decode()
-    policy = answer.headers["Content-Security-Policy"]
+def test_page_is_one_file_that_runs_no_script_except_its_own(wire: Wire) -> None:
+    reply = wire.request("GET", "/")
+    page = reply.body.decode()
+    policy = reply.headers["Content-Security-Policy"]
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in policy

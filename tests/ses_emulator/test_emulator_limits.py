@@ -45,7 +45,7 @@ def test_twenty_requests_a_second_and_no_more(
     }
 
 
-def test_requests_refused_by_the_gateway_use_up_nothing(
+def test_requests_rejected_by_the_gateway_do_not_count(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], clock: Clock
 ) -> None:
     ses = start(rate=1, clock=clock)
@@ -66,23 +66,25 @@ def test_other_actions_have_their_own_rate(
     assert ses.stats()["rate"]["requests"] == 1
 
 
-@given(st.lists(st.floats(0, 10).map(lambda moment: round(moment, 3)), max_size=60), st.integers(1, 5))
-def test_no_window_of_one_second_admits_more_than_the_limit(moments: list[float], limit: int) -> None:
+@given(st.lists(st.floats(0, 10).map(lambda timestamp: round(timestamp, 3)), max_size=60), st.integers(1, 5))
+def test_no_window_of_one_second_admits_more_than_the_limit(timestamps: list[float], limit: int) -> None:
     rate = RequestRate(limit)
     admitted = []
-    # Threads are overtaken by a little, never by seconds.
-    for moment in sorted(moments, key=lambda moment: round(moment, 1)):
+    # Requests can be out of order by a little, never by seconds.
+    for timestamp in sorted(timestamps, key=lambda timestamp: round(timestamp, 1)):
         try:
-            rate.admit(moment)
+            rate.admit(timestamp)
         except ApiError:
             continue
-        admitted.append(moment)
-    fullest = max((sum(end - 1 < moment <= end for moment in admitted) for end in admitted), default=0)
-    assert fullest <= limit
-    seen = max((sum(end - 1 < moment <= end for moment in moments) for end in moments), default=0)
-    assert (rate.busiest_admitted_second, rate.busiest_second) == (fullest, seen)
-    assert rate.as_json()["requests"] == len(moments)
-    assert rate.as_json()["refused"] == len(moments) - len(admitted)
+        admitted.append(timestamp)
+    busiest_admitted, busiest = (
+        max((sum(end - 1 < timestamp <= end for timestamp in window) for end in window), default=0)
+        for window in (admitted, timestamps)
+    )
+    assert busiest_admitted <= limit
+    assert (rate.busiest_admitted_second, rate.busiest_second) == (busiest_admitted, busiest)
+    assert rate.as_json()["requests"] == len(timestamps)
+    assert rate.as_json()["refused"] == len(timestamps) - len(admitted)
 
 
 def test_ten_emails_an_hour_to_one_recipient(
@@ -99,7 +101,7 @@ def test_ten_emails_an_hour_to_one_recipient(
     assert wire.post()["MessageId"]
 
 
-def test_email_over_one_recipients_limit_counts_for_nobody(
+def test_email_over_one_recipients_limit_counts_for_no_recipient(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], clock: Clock
 ) -> None:
     sdk = connect(start(recipient_hourly=1, clock=clock))
@@ -120,7 +122,7 @@ def test_daily_quota_is_per_sender_domain_and_day_in_utc_plus_8() -> None:
     limits.admit("shop.example", ["d"], before_midnight + 1)
 
 
-def test_email_over_the_quota_is_refused(
+def test_email_over_the_quota_is_rejected(
     start: Callable[..., Emulator], connect: Callable[..., Sdk], clock: Clock
 ) -> None:
     ses = start(daily_quota=1, clock=clock)

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 UTC8 = timezone(timedelta(hours=8))
 
 
-def day(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC8).strftime("%Y-%m-%d")
+def day(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC8).strftime("%Y-%m-%d")
 
 
 def statuses(sdk: Sdk, **parameters: Any) -> list[dict[str, Any]]:
-    wish = {"RequestDate": day(time.time()), "Offset": 0, "Limit": 100, **parameters}
-    found: list[dict[str, Any]] = sdk.call("GetSendEmailStatus", **wish)["EmailStatusList"]
-    return found
+    query = {"RequestDate": day(time.time()), "Offset": 0, "Limit": 100, **parameters}
+    rows: list[dict[str, Any]] = sdk.call("GetSendEmailStatus", **query)["EmailStatusList"]
+    return rows
 
 
 def fields_of(model: Any) -> set[str]:
@@ -60,7 +60,7 @@ def test_status_is_filtered_and_paged(sdk: Sdk) -> None:
     assert statuses(sdk, Offset=9) == statuses(sdk, MessageId="nothing") == []
 
 
-def test_refused_and_lost_requests(sdk: Sdk) -> None:
+def test_rejected_and_lost_requests(sdk: Sdk) -> None:
     for name in ("EmailAddrInBlacklist", "reset-before", "answer-lost"):
         with pytest.raises(TencentCloudSDKException):
             sdk.send(Destination=[f"{name}@fault.example"])
@@ -95,7 +95,7 @@ def test_day_is_that_of_utc_plus_8(start: Callable[..., Emulator], wires: type[W
         ({"SmtpMessageId": "<a@b.example>"}, "UnknownParameter"),
     ],
 )
-def test_wrong_status_query(sdk: Sdk, change: dict[str, Any], code: str) -> None:
+def test_invalid_status_query(sdk: Sdk, change: dict[str, Any], code: str) -> None:
     with pytest.raises(TencentCloudSDKException) as caught:
         statuses(sdk, **change)
     assert caught.value.code == code
@@ -114,7 +114,7 @@ def test_status_may_lag_behind(
 
 
 @pytest.mark.parametrize(
-    ("recipient", "deliver_status", "told"),
+    ("recipient", "deliver_status", "flag"),
     [
         ("silent@callback.example", 0, ""),
         ("user@example.com", 1, ""),
@@ -127,15 +127,15 @@ def test_status_may_lag_behind(
         ("spamreport@callback.example", 1, "UserComplained"),
     ],
 )
-def test_recipient_chooses_what_becomes_of_the_email(
-    sdk: Sdk, recipient: str, deliver_status: int, told: str
+def test_recipient_selects_the_delivery_status(
+    sdk: Sdk, recipient: str, deliver_status: int, flag: str
 ) -> None:
     sdk.send(Destination=[recipient])
     (status,) = statuses(sdk)
     assert status["DeliverStatus"] == deliver_status
     assert bool(status["DeliverTime"]) is (deliver_status == 1)
-    if told:
-        assert status[told] is True
+    if flag:
+        assert status[flag] is True
 
 
 def test_template_is_read_back(sdk: Sdk) -> None:
@@ -149,20 +149,20 @@ def test_template_is_read_back(sdk: Sdk) -> None:
 def test_templates_are_listed(sdk: Sdk) -> None:
     found = sdk.call("ListEmailTemplates", Limit=2, Offset=3)
     assert found["TotalCount"] == 5
-    assert [attempt["TemplateStatus"] for attempt in found["TemplatesMetadata"]] == [1, 2]
-    for attempt in found["TemplatesMetadata"]:
-        assert set(attempt) == fields_of(models.TemplatesMetadata)
+    assert [template["TemplateStatus"] for template in found["TemplatesMetadata"]] == [1, 2]
+    for template in found["TemplatesMetadata"]:
+        assert set(template) == fields_of(models.TemplatesMetadata)
 
 
 def test_sender_domains_are_listed(start: Callable[..., Emulator], connect: Callable[..., Sdk]) -> None:
     sdk = connect(start(verified_domains=frozenset({"mail.shop.example"}), daily_quota=500))
     found = sdk.call("ListEmailIdentities")
-    domains = {attempt["IdentityName"]: attempt for attempt in found["EmailIdentities"]}
-    assert {name: attempt["SendingEnabled"] for name, attempt in domains.items()} == {
+    domains = {identity["IdentityName"]: identity for identity in found["EmailIdentities"]}
+    assert {name: identity["SendingEnabled"] for name, identity in domains.items()} == {
         "mail.shop.example": True,
         "unverified.example": False,
     }
     assert found["Total"] == 2
-    for attempt in domains.values():
-        assert set(attempt) == fields_of(models.EmailIdentity)
-        assert attempt["DailyQuota"] == 500
+    for identity in domains.values():
+        assert set(identity) == fields_of(models.EmailIdentity)
+        assert identity["DailyQuota"] == 500

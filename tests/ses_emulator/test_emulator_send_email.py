@@ -110,7 +110,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.parametrize(
     ("code", "change"), REFUSED, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_broken_rule_is_answered_with_its_code(
+def test_broken_rule_is_rejected_with_its_code(
     ses: Emulator, sdk: Sdk, code: str, change: dict[str, Any]
 ) -> None:
     with pytest.raises(TencentCloudSDKException) as caught:
@@ -141,8 +141,8 @@ ACCEPTED: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", ACCEPTED, ids="-".join)
 def test_everything_within_the_rules_is_accepted(ses: Emulator, sdk: Sdk, change: dict[str, Any]) -> None:
-    message_id = sdk.send(**change)["MessageId"]
-    assert [mail.message_id for mail in ses.inbox()] == [message_id]
+    ses_message_id = sdk.send(**change)["MessageId"]
+    assert [mail.ses_message_id for mail in ses.inbox()] == [ses_message_id]
 
 
 @pytest.mark.parametrize("extension", sorted(SUPPORTED_TYPES))
@@ -170,7 +170,7 @@ def test_account_may_lack_a_permission(
     assert caught.value.code == code
 
 
-def test_email_is_kept_as_the_reader_gets_it(ses: Emulator, sdk: Sdk) -> None:
+def test_email_is_stored_as_its_recipient_would_get_it(ses: Emulator, sdk: Sdk) -> None:
     sdk.send(
         Subject="订单 {{code}}",
         Destination=["a@b.example"],

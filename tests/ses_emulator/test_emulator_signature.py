@@ -44,25 +44,25 @@ def verify(headers: dict[str, str], body: bytes, token: str = "") -> None:
     )
 
 
-def refusal(headers: dict[str, str], body: bytes = b"{}", token: str = "") -> str:
+def code_for(headers: dict[str, str], body: bytes = b"{}", token: str = "") -> str:
     with pytest.raises(ApiError) as caught:
         verify(headers, body, token)
     return caught.value.code
 
 
 @given(body=st.binary(max_size=500), other=st.binary(max_size=500))
-def test_signature_holds_for_its_body_and_no_other(body: bytes, other: bytes) -> None:
+def test_signature_is_valid_for_its_body_alone(body: bytes, other: bytes) -> None:
     headers = signed(body)
     verify(headers, body)
     if other != body:
-        assert refusal(headers, other) == "AuthFailure.SignatureFailure"
+        assert code_for(headers, other) == "AuthFailure.SignatureFailure"
 
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["C"]), max_size=40))
 def test_every_signed_header_is_covered(value: str) -> None:
     headers = signed(b"{}", signed="content-type;host;x-tc-region", **{"x-tc-region": value})
     verify(headers, b"{}")
-    assert refusal({**headers, "x-tc-region": f"{value}x"}) == "AuthFailure.SignatureFailure"
+    assert code_for({**headers, "x-tc-region": f"{value}x"}) == "AuthFailure.SignatureFailure"
 
 
 def test_signature_of_a_known_request() -> None:
@@ -78,13 +78,13 @@ def test_signature_of_a_known_request() -> None:
     ) == ("25f39ea186a5fa1b33faea08ae92a2db0905f5f5c92ba655593544d863f0ca1b")
 
 
-def test_unsigned_payload_is_taken_when_the_header_says_so() -> None:
+def test_unsigned_payload_is_accepted_with_its_header() -> None:
     headers = signed(b"anything", **{"x-tc-content-sha256": "UNSIGNED-PAYLOAD"})
     verify(headers, b"something else")
 
 
 def test_another_secret_key_fails() -> None:
-    assert refusal(signed(b"{}", "wrong")) == "AuthFailure.SignatureFailure"
+    assert code_for(signed(b"{}", "wrong")) == "AuthFailure.SignatureFailure"
 
 
 @pytest.mark.parametrize(
@@ -98,29 +98,29 @@ def test_another_secret_key_fails() -> None:
         f"{SCOPED}, SignedHeaders=content-type;host;x-b, Signature={ZEROS}",
     ],
 )
-def test_malformed_authorization_is_named(authorization: str) -> None:
-    assert refusal({**signed(b"{}"), "authorization": authorization}) == "AuthFailure.InvalidAuthorization"
+def test_malformed_authorization_is_rejected(authorization: str) -> None:
+    assert code_for({**signed(b"{}"), "authorization": authorization}) == "AuthFailure.InvalidAuthorization"
 
 
 @pytest.mark.parametrize(("old", "new"), [("/ses/", "/sms/"), ("2023-11-14", "2023-11-15")])
-def test_scope_must_fit_the_request(old: str, new: str) -> None:
+def test_scope_must_match_the_request(old: str, new: str) -> None:
     headers = signed(b"{}")
-    assert refusal({**headers, "authorization": headers["authorization"].replace(old, new)}) == (
+    assert code_for({**headers, "authorization": headers["authorization"].replace(old, new)}) == (
         "AuthFailure.SignatureFailure"
     )
 
 
 @pytest.mark.parametrize(("timestamp", "code"), [(None, "MissingParameter"), ("now", "InvalidParameter")])
-def test_timestamp_is_needed(timestamp: str | None, code: str) -> None:
+def test_timestamp_is_required(timestamp: str | None, code: str) -> None:
     headers = signed(b"{}")
     del headers["x-tc-timestamp"]
-    assert refusal(headers if timestamp is None else {**headers, "x-tc-timestamp": timestamp}) == code
+    assert code_for(headers if timestamp is None else {**headers, "x-tc-timestamp": timestamp}) == code
 
 
 def test_token_must_match_where_one_is_configured() -> None:
     verify(signed(b"{}", **{"x-tc-token": "session"}), b"{}", "session")
-    assert refusal(signed(b"{}", **{"x-tc-token": "old"}), token="session") == "AuthFailure.TokenFailure"
-    assert refusal(signed(b"{}"), token="session") == "AuthFailure.TokenFailure"
+    assert code_for(signed(b"{}", **{"x-tc-token": "old"}), token="session") == "AuthFailure.TokenFailure"
+    assert code_for(signed(b"{}"), token="session") == "AuthFailure.TokenFailure"
 
 
 def test_sdk_signs_what_the_emulator_accepts(sdk: Sdk) -> None:
@@ -132,7 +132,7 @@ def test_sdk_may_leave_the_payload_unsigned(sdk: Sdk) -> None:
     assert sdk.send()["MessageId"]
 
 
-def test_sdk_with_another_key_is_refused(ses: Emulator, connect: Callable[..., Sdk]) -> None:
+def test_sdk_with_another_key_is_rejected(ses: Emulator, connect: Callable[..., Sdk]) -> None:
     for credential, code in (
         ((SECRET_ID, "wrong"), "AuthFailure.SignatureFailure"),
         (("AKIDother", SECRET_KEY), "AuthFailure.SecretIdNotFound"),

@@ -1,4 +1,4 @@
-"""An HTTP answer as data, with the ways in which a connection can betray it."""
+"""An HTTP response as data, and what happens to it on the connection."""
 
 import enum
 import json
@@ -8,18 +8,18 @@ from typing import Any
 
 
 class Ending(enum.Enum):
-    """What happens on the connection."""
+    """What the server does on the connection."""
 
-    COMPLETE = "the whole answer is sent"
+    COMPLETE = "the whole response is sent"
     CUT = "half of the body is sent, then the connection is closed"
     CLOSE = "nothing is sent and the connection is closed"
     RESET = "nothing is sent and the connection is reset (RST)"
-    HANG = "nothing is sent until the client gives up, or the time for slow faults is over"
+    HANG = "nothing is sent until the client closes the connection or the time for slow faults is over"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Status, headers and body; `content_type` None leaves the header out."""
+class Response:
+    """Status, headers and body; without `content_type` there is no such header."""
 
     body: bytes
     status: int = 200
@@ -28,7 +28,7 @@ class Answer:
     ending: Ending = Ending.COMPLETE
 
     def encode(self, *, close: bool) -> bytes:
-        """The bytes for the wire in one piece, so that no half of them waits for a delayed ACK."""
+        """Return the bytes to send in one piece, so that no part of them waits for a delayed ACK."""
         phrase = HTTPStatus(self.status).phrase
         lines = [f"HTTP/1.1 {self.status} {phrase}", f"Content-Length: {len(self.body)}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
@@ -39,11 +39,11 @@ class Answer:
         return head + (self.body[: len(self.body) // 2] if self.ending is Ending.CUT else self.body)
 
 
-def json_answer(value: Any, status: int = 200) -> Answer:
-    """An answer with `value` as its JSON body."""
-    return Answer(json.dumps(value).encode(), status)
+def json_response(value: Any, status: int = 200) -> Response:
+    """Return a response with `value` as its JSON body."""
+    return Response(json.dumps(value).encode(), status)
 
 
-def api_answer(response: dict[str, Any], request_id: str) -> Answer:
-    """The API's envelope: HTTP 200 whether it is a success or an error."""
-    return json_answer({"Response": {**response, "RequestId": request_id}})
+def api_response(result: dict[str, Any], request_id: str) -> Response:
+    """Return the API's envelope around `result`: HTTP 200 for a success and for an error."""
+    return json_response({"Response": {**result, "RequestId": request_id}})
