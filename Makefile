@@ -22,13 +22,14 @@ demo: setup ## Run every sample event through its function and show the inbox
 
 test: lint types tests tests-3.10 tests-deploy ## Run every check
 
-setup: .venv/ready
+setup: .venv/ready ## Install what the code needs, and generate what the API serves of its OpenAPI document
+	@.venv/bin/python -m docs.generate --built
 
-lint: setup
+lint: .venv/ready
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 
-types: setup
+types: .venv/ready
 	.venv/bin/mypy
 
 tests: setup
@@ -39,7 +40,7 @@ ifeq ($(PY310),)
 tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
-tests-3.10: .venv-3.10/ready
+tests-3.10: setup .venv-3.10/ready
 	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy -p no:cacheprovider
 endif
 
@@ -63,7 +64,7 @@ tests-deploy: deploy-setup package
 	.venv/bin/pytest -n 2 tests/deploy
 endif
 
-lock: setup ## Resolve the dependencies anew
+lock: .venv/ready ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 		--custom-compile-command "make lock" pyproject.toml -o requirements/runtime.txt
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
@@ -81,13 +82,14 @@ lock: setup ## Resolve the dependencies anew
 soak: setup ## Thousands of emails through every trigger while everything fails (some minutes)
 	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python tests/soak.py
 
-docs: setup ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
+docs: .venv/ready ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate
 
 fuzz: setup ## The HTTP API against its own document, with many more requests than `make test` sends
 	MAILER_FUZZ_EXAMPLES=100 .venv/bin/pytest -n 2 tests/test_openapi.py
 
 clean:
+	rm -rf docs/openapi.json layers/mailer/mailer/http_api/static
 	rm -rf .venv .venv-* node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/bootstrap.txt requirements/dev.txt

@@ -1,1 +1,1 @@
-"""Builds what the clouds are given, and deploys it to Tencent SCF (AWS is deployed by osls alone)."""
+"""Builds the layer and function zips, and deploys them to Tencent SCF (osls alone deploys to AWS)."""

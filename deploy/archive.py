@@ -16,7 +16,7 @@ UNIX = 3
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder, sorted by its path."""
+    """Return every file below a folder, sorted by its path."""
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
@@ -25,8 +25,8 @@ def write(target: Path, entries: dict[str, Path]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(target, "w") as archive:
         for name, path in sorted(entries.items()):
-            attempt = zipfile.ZipInfo(name, EPOCH)
-            attempt.create_system = UNIX
-            attempt.external_attr = READABLE << 16
-            attempt.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(attempt, path.read_bytes(), compresslevel=9)
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.create_system = UNIX
+            entry.external_attr = READABLE << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes(), compresslevel=9)

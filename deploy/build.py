@@ -1,9 +1,9 @@
-"""Builds every zip that a cloud is given: ``python -m deploy.build``.
+"""Builds the layer and function zips: ``python -m deploy.build``.
 
 The layers hold the locked dependencies and the package ``mailer``; a function's zip holds its handler and
 mailer.toml. Two builds on one machine are equal byte for byte. Bytecode is made by an interpreter of the
 layer's own version: where this machine has none, the layer is built without, and functions compile at every
-cold start. That is said aloud, or with ``--require-bytecode`` it is an error.
+cold start. A warning is printed, or with ``--require-bytecode`` the build fails.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from deploy.prune import prune
 from deploy.targets import AWS, FUNCTIONS, TARGETS, TENCENT, Target
 
 BUILDERS = 2  # a layer is half waiting for files, half compiling
+SERVED = ("docs.html", "openapi.json")  # generated, and part of the layer
 
 
 class BuildError(Exception):
-    """The build cannot give what was asked for."""
+    """The build cannot make what was asked for."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     targets = [target for target in TARGETS if not options.target or str(target) in options.target]
     build = functools.partial(build_layer, options.root, out, require_bytecode=options.require_bytecode)
     try:
+        _check_generated(options.root / "layers/mailer/mailer/http_api/static")
         build_functions(options.root, out)
         with ThreadPoolExecutor(BUILDERS) as pool:
             tables = list(pool.map(build, targets))
@@ -103,6 +105,14 @@ def build_layer(root: Path, out: Path, target: Target, *, require_bytecode: bool
     if broken:
         raise BuildError(broken)
     return sizes.report(size, target)
+
+
+def _check_generated(folder: Path) -> None:
+    missing = [name for name in SERVED if not (folder / name).is_file()]
+    if missing:
+        raise BuildError(
+            f"{' and '.join(missing)} are not in {folder}: run `make setup`, which generates them"
+        )
 
 
 def _install(requirements: Path, tree: Path, target: Target) -> None:

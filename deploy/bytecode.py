@@ -1,4 +1,4 @@
-"""Compiles a tree for the interpreter that will run it: /opt is read-only, nothing compiled there is kept."""
+"""Compiles a tree for the interpreter that will run it: /opt is read-only, so none is cached there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the CPython of a given minor version: bytecode is only good for the version that made it."""
+"""Finds the CPython of a given minor version: bytecode is valid only for the version that compiled it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @functools.cache
 def find(version: str) -> Path | None:
-    """The interpreter of a minor version like ``3.12``, from PATH or pyenv; None when none of them runs."""
+    """Return the interpreter of a minor version like ``3.12``, from PATH or pyenv; None if none runs."""
     name = f"python{version}"
     on_path = shutil.which(name)
     candidates = [Path(on_path)] if on_path else []
@@ -19,7 +19,7 @@ def find(version: str) -> Path | None:
 
 
 def _runs(interpreter: Path, version: str) -> bool:
-    """A pyenv shim is found on PATH even when its version is not selected: only a run tells."""
+    # pyenv has a shim on PATH even for a version that is not selected
     answer = subprocess.run(
         [interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Takes out of an installed tree what a running function never reads."""
+"""Removes from an installed tree what a running function never reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 FOLDERS = {
     "bin": "command-line scripts, with the path of the building interpreter in them",
-    "__pycache__": "bytecode of whoever ran here last: the build compiles its own",
+    "__pycache__": "bytecode of other runs: the build compiles its own",
     "tests": "the packages' own tests",
 }
 SUFFIXES = {

@@ -1,4 +1,4 @@
-"""How much of a layer each package takes, against the cloud's limits."""
+"""The size of a layer by package, against the cloud's limits."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Size(NamedTuple):
 
 
 def measure(layer: Path, target: Target) -> Size:
-    """Measure a built layer zip."""
+    """Return the size of a built layer zip."""
     zipped: Counter[str] = Counter()
     unzipped: Counter[str] = Counter()
     with zipfile.ZipFile(layer) as archive:
-        for attempt in archive.infolist():
-            package = attempt.filename.removeprefix(target.cloud.folder).split("/")[0]
-            zipped[package] += attempt.compress_size
-            unzipped[package] += attempt.file_size
+        for entry in archive.infolist():
+            package = entry.filename.removeprefix(target.cloud.folder).split("/")[0]
+            zipped[package] += entry.compress_size
+            unzipped[package] += entry.file_size
     packages = {name: (zipped[name], unzipped[name]) for name in sorted(unzipped)}
     return Size(layer.stat().st_size, sum(unzipped.values()), packages)
 
 
 def over_limit(size: Size, target: Target) -> str | None:
-    """Say which limit of the cloud a layer breaks; None when it keeps both."""
+    """Return which limit of the cloud a layer exceeds, as a message; None when it exceeds neither."""
     for kind, bytes_, limit in (
         ("zipped", size.zipped, target.cloud.zipped_limit),
         ("unzipped", size.unzipped, target.cloud.unzipped_limit),
@@ -47,7 +47,7 @@ def over_limit(size: Size, target: Target) -> str | None:
 
 
 def report(size: Size, target: Target) -> str:
-    """A table for people, the largest packages first."""
+    """Return the size report as a table, the largest packages first."""
     rows = sorted(size.packages.items(), key=lambda row: -row[1][1])
     lines = [f"  {name:<46}{zipped:>12,}{unzipped:>12,}" for name, (zipped, unzipped) in rows]
     cloud = target.cloud
@@ -55,7 +55,7 @@ def report(size: Size, target: Target) -> str:
         [
             f"{target}  (bytes, zipped and unzipped)",
             *lines,
-            f"  {'in all':<46}{size.zipped:>12,}{size.unzipped:>12,}",
+            f"  {'total':<46}{size.zipped:>12,}{size.unzipped:>12,}",
             f"  {'limit of ' + cloud.name:<46}{cloud.zipped_limit:>12,}{cloud.unzipped_limit:>12,}",
         ]
     )

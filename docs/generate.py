@@ -1,30 +1,32 @@
-"""Write what is made of the code, errors.md and the OpenAPI document: `python -m docs.generate`."""
+"""Write the generated files, errors.md and the OpenAPI document: `python -m docs.generate`."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docs.openapi.document import DOCUMENT, PAGE, SERVED, document_text, served_text
+from docs.openapi.document import document_text, served_text
 from docs.openapi.page import page
 from mailer.ses.error_table import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ERRORS = Path(__file__).with_name("errors.md")
+ROOT = Path(__file__).parents[1]
+_STATIC = "layers/mailer/mailer/http_api/static"
 
 _ACTIONS = {
     Action.RETRY: "Not sent. It is tried again after the delay, in the same invocation while time is left; "
-    "then whoever brought it is told to bring it again, or the ledger keeps it.",
-    Action.DEFER: "Not sent. The ledger keeps it, and the sweep sends it after the delay.",
-    Action.REJECT: "Not sent, and never will be like this: the request is wrong.",
+    "then the caller or the platform is to send it again, or the ledger stores it.",
+    Action.DEFER: "Not sent. The ledger stores it, and the sweep sends it after the delay.",
+    Action.REJECT: "Not sent: the request is invalid, and trying again does not help.",
     Action.SUPPRESS: "Not sent. If the email had one recipient, that address gets no mail for the delay, or "
-    "none from this sender's domain for good.",
+    "permanently none from this sender's domain.",
     Action.HALT: "Not sent, and nothing of this scope can be. Calls stop; after the delay one email probes "
-    "whether it is over.",
-    Action.RECONCILE: "It may have been sent. The record is `unknown`, and nothing goes out again before "
-    "that is found out.",
+    "whether sending works again.",
+    Action.RECONCILE: "It may have been sent. The record is `unknown`, and it is not sent again before "
+    "the sweep has reconciled it.",
 }
 _HEADER = ("code", "action", "scope", "delay", "surely not sent", "why", "what to do")
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
@@ -38,7 +40,7 @@ def errors_page() -> str:
         "",
         "Generated from [`error_table.py`](../layers/mailer/mailer/ses/error_table.py) by `make docs`.",
         "",
-        "Every way in which a SendEmail call can fail has one line here. Its action decides what becomes of",
+        "Every way in which a SendEmail call can fail has one line here. Its action says what is done with",
         "the email:",
         "",
         *_table(("action", "what happens"), actions),
@@ -65,7 +67,7 @@ def errors_page() -> str:
 def delay_text(action: Action, seconds: int | None) -> str:
     """Return a delay in words: in the largest unit that divides it."""
     if seconds is None:
-        return "for good" if action is Action.SUPPRESS else ""
+        return "permanently" if action is Action.SUPPRESS else ""
     size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
     count = seconds // size
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
@@ -88,16 +90,32 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
     return [f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows)]
 
 
-def generated() -> dict[Path, str]:
-    """Return every file that is made of the code, with its text."""
+def committed() -> dict[str, str]:
+    """Return the generated files that git has: their paths below the project, with their texts."""
+    return {"docs/errors.md": errors_page()}
+
+
+def built() -> dict[str, str]:
+    """Return the generated files that git ignores, as `committed` does: `make setup` writes them."""
     return {
-        ERRORS: errors_page(),
-        DOCUMENT: document_text(),
-        SERVED: served_text(),
-        PAGE: page(),
+        "docs/openapi.json": document_text(),
+        f"{_STATIC}/openapi.json": served_text(),
+        f"{_STATIC}/docs.html": page(),
     }
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Write the files that are not up to date."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
+    parser.add_argument("--built", action="store_true", help="only the files that git ignores")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
+    options = parser.parse_args(arguments)
+    for name, text in (built() if options.built else committed() | built()).items():
+        path: Path = options.root / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    for path, text in generated().items():
-        path.write_text(text, encoding="utf-8")
+    main()

@@ -8,6 +8,7 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -15,15 +16,17 @@ from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 
 from docs.openapi.document import openapi
-from docs.openapi.schemas import EMAIL_REQUEST, NATIVE_REQUEST
+from docs.openapi.schemas import SCHEMAS
 from factories import API_KEY, SECRET, LambdaContext, scf_context
 from http_calls import OF_SCF, SHAPES, call
 from local.ses_emulator import Emulator
 from mailer.email.native import FIELDS
 from mailer.email.request import EmailRequest
+from mailer.errors import InvalidRequest
 from mailer.http_api import app
 from mailer.http_api.problems import TITLES
 from mailer.http_api.routes import ROUTES
+from request_bodies import mutated_bodies, native_body, own_bodies
 from wsgi_front import front
 
 if TYPE_CHECKING:
@@ -148,11 +151,36 @@ def test_operations_ask_for_the_proof_that_their_routes_ask_for() -> None:
 
 def test_schemas_have_every_field_of_a_request_and_no_other() -> None:
     own = {field.alias or name for name, field in EmailRequest.model_fields.items()}
-    assert set(EMAIL_REQUEST["properties"]) == own
-    assert set(NATIVE_REQUEST["properties"]) == {
+    assert set(SCHEMAS["EmailRequest"]["properties"]) == own
+    assert set(SCHEMAS["SendEmail"]["properties"]) == {
         *FIELDS,
         *("idempotency_key", "send_at", "expires_at", "on_unknown"),
     }
+
+
+@pytest.mark.parametrize(
+    ("schema", "bodies"),
+    [("EmailRequest", own_bodies()), ("SendEmail", own_bodies().map(native_body))],
+    ids=["own", "native"],
+)
+def test_schema_accepts_what_the_model_accepts(
+    schema: str, bodies: st.SearchStrategy[dict[str, Any]]
+) -> None:
+    reference = {"$ref": f"#/components/schemas/{schema}", "components": {"schemas": SCHEMAS}}
+    validator = jsonschema_rs.Draft202012Validator(reference, validate_formats=True)
+
+    @settings(max_examples=EXAMPLES * 40, derandomize=THE_SAME, deadline=None)
+    @given(bodies | mutated_bodies(bodies).filter(lambda body: isinstance(body, dict)))
+    def compared(body: dict[str, Any]) -> None:
+        try:
+            EmailRequest.parse(body)
+        except InvalidRequest as error:
+            sayable = [one for one in error.errors if not _unsayable(one.pointer, one.detail)]
+            assert not (sayable and validator.is_valid(body)), sayable
+        else:
+            assert validator.is_valid(body)
+
+    compared()
 
 
 def test_every_answer_has_a_description_and_every_body_an_example() -> None:

@@ -18,7 +18,7 @@ COMMANDS = ("plan", "deploy", "info", "remove")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Return 0, or 1 after an error that is told on standard error."""
+    """Run one command. Return 0, or 1 after an error, which is printed on standard error."""
     options = _parser().parse_args(arguments)
     try:
         service = Service.parse(_document(options))

@@ -29,14 +29,14 @@ THROTTLED = "RequestLimitExceeded"
 READS = (
     "Get",
     "List",
-)  # a read may be repeated whatever happened to it, a change only when it surely was not made
+)  # a read may be repeated after any failure, a change only when it certainly was not made
 NOT_FOUND = {
     "ResourceNotFound.Function",
     "ResourceNotFound.FunctionName",
     "ResourceNotFound.Layer",
     "ResourceNotFound.LayerVersion",
 }
-PASSING = ("Creating", "Updating", "Publishing", "Deleting")
+TRANSIENT_STATES = ("Creating", "Updating", "Publishing", "Deleting")
 
 
 class Scf:
@@ -67,14 +67,17 @@ class Scf:
         self._pause = pause
 
     def call(self, action: str, parameters: Json) -> Json:
-        """One API call, repeated where it certainly changed nothing. Raises ApiError or NoAnswerError."""
+        """Return the response of one API call, which is repeated where it certainly changed nothing.
+
+        Raises ApiError and NoAnswerError.
+        """
         pause = FIRST_PAUSE
         for remaining in reversed(range(ATTEMPTS)):
             try:
                 return self._once(action, parameters)
             except (ApiError, NoAnswerError) as failure:
                 repeatable = isinstance(failure, ThrottledError) or (
-                    action.startswith(READS) and _passes(failure)
+                    action.startswith(READS) and _is_transient(failure)
                 )
                 if not remaining or not repeatable:
                     raise
@@ -87,21 +90,21 @@ class Scf:
             answer: Json = self._client.call_json(action, parameters)["Response"]
         except TencentCloudSDKException as error:
             request_id = error.get_request_id()
-            if not request_id:  # the SDK's own failures: nothing that SCF said
+            if not request_id:  # the SDK's own failures: there is no response of SCF
                 raise NoAnswerError(action, str(error)[:200]) from None
-            raise _refusal(action, error.get_code(), error.get_message(), request_id) from None
+            raise _api_error(action, error.get_code(), error.get_message(), request_id) from None
         except (ValueError, KeyError) as error:
-            raise NoAnswerError(action, f"what came back is no answer of SCF: {error!r}"[:200]) from None
+            raise NoAnswerError(action, f"not a response of SCF: {error!r}"[:200]) from None
         if "Error" in answer:  # the SDK only looks for it under one exact content type
-            raise _refusal(action, answer["Error"]["Code"], answer["Error"]["Message"], answer["RequestId"])
+            raise _api_error(action, answer["Error"]["Code"], answer["Error"]["Message"], answer["RequestId"])
         return answer
 
     def function(self, name: str) -> Json | None:
-        """A function's configuration and status (GetFunction), None when there is none."""
-        return self._found("GetFunction", self._of(name))
+        """Return a function's configuration and status (GetFunction), None when it does not exist."""
+        return self._get_or_none("GetFunction", self._of(name))
 
     def triggers(self, name: str) -> list[Json]:
-        """All triggers of a function, each ``TriggerDesc`` decoded."""
+        """Return all triggers of a function, each with its ``TriggerDesc`` decoded."""
         triggers: list[Json] = []
         while True:
             page = self.call("ListTriggers", {**self._of(name), "Offset": len(triggers), "Limit": PAGE})
@@ -110,35 +113,35 @@ class Scf:
                 return [{**trigger, "TriggerDesc": _decoded(trigger["TriggerDesc"])} for trigger in triggers]
 
     def layer_versions(self, name: str) -> list[Json]:
-        """The versions of a layer, newest first; none when there is no such layer."""
-        answer = self._found("ListLayerVersions", {"LayerName": name}) or {"LayerVersions": []}
+        """Return the versions of a layer, newest first; none when the layer does not exist."""
+        answer = self._get_or_none("ListLayerVersions", {"LayerName": name}) or {"LayerVersions": []}
         return sorted(answer["LayerVersions"], key=lambda version: -int(version["LayerVersion"]))
 
     def change(self, action: str, name: str, parameters: Json) -> None:
-        """One call that changes a function, once the function can take it."""
+        """Make one call that changes a function, once the function is ready for it."""
         self.wait_for_function(name)
         self.call(action, {**self._of(name), **parameters})
 
     def create(self, name: str, parameters: Json) -> None:
-        """CreateFunction, and wait until it is Active."""
+        """Create a function and wait until it is Active."""
         self.call("CreateFunction", {**self._of(name), **parameters})
         self.wait_for_function(name)
 
     def wait_for_function(self, name: str) -> Json:
-        """Poll until a function can be worked with. Raises NotReadyError when it cannot, or not in time."""
+        """Return a function once it can be changed and invoked. Raises NotReadyError if that fails."""
         function = self._poll(lambda: self.function(name))
         if function is None:
             raise NotReadyError(f"function {name}", "missing", "it was deleted meanwhile")
         status = function["Status"]
-        if status in ("Active", "UpdateFailed"):  # after a failed update the next one is how to mend it
+        if status in ("Active", "UpdateFailed"):  # another update repairs a failed one
             return function
         reasons = "; ".join(reason.get("ErrorMessage", "") for reason in function.get("StatusReasons") or ())
         raise NotReadyError(
             f"function {name}", status, reasons or function.get("StatusDesc") or "SCF gives no reason"
         )
 
-    def settled_function(self, name: str) -> Json | None:
-        """A function once its last operation is over; one whose creation failed is deleted."""
+    def wait_until_settled(self, name: str) -> Json | None:
+        """Return a function once its last operation is over; one whose creation failed is deleted."""
         function = self._poll(lambda: self.function(name))
         if function is None or function["Status"] != "CreateFailed":
             return function
@@ -146,7 +149,7 @@ class Scf:
         return None
 
     def wait_for_layer(self, name: str, version: int) -> None:
-        """Poll until a layer version is Active. Raises NotReadyError."""
+        """Wait until a layer version is Active. Raises NotReadyError."""
         layer = self._poll(lambda: self.call("GetLayerVersion", {"LayerName": name, "LayerVersion": version}))
         if layer is None or layer["Status"] != "Active":
             raise NotReadyError(
@@ -163,7 +166,7 @@ class Scf:
     def _of(self, name: str) -> Json:
         return {"FunctionName": name, "Namespace": self._namespace}
 
-    def _found(self, action: str, parameters: Json) -> Json | None:
+    def _get_or_none(self, action: str, parameters: Json) -> Json | None:
         try:
             return self.call(action, parameters)
         except ApiError as error:
@@ -172,11 +175,11 @@ class Scf:
             raise
 
     def _poll(self, read: Callable[[], Json | None]) -> Json | None:
-        """Read until what is read is settled, or gone; after the last poll, what was read then."""
+        """Return what ``read`` returns once it is None or in no transient state, or after POLLS reads."""
         pause = FIRST_POLL
         for _ in range(POLLS):
             state = read()
-            if state is None or state["Status"] not in PASSING:
+            if state is None or state["Status"] not in TRANSIENT_STATES:
                 return state
             self._pause(pause)
             pause = min(2 * pause, LONGEST_POLL)
@@ -191,10 +194,10 @@ def _decoded(description: str) -> Json:
     return decoded if isinstance(decoded, dict) else {"cron": description}
 
 
-def _refusal(action: str, code: str, message: str, request_id: str) -> ApiError:
+def _api_error(action: str, code: str, message: str, request_id: str) -> ApiError:
     kind = ThrottledError if code.startswith(THROTTLED) else ApiError
     return kind(action, code, message, request_id)
 
 
-def _passes(failure: ApiError | NoAnswerError) -> bool:
+def _is_transient(failure: ApiError | NoAnswerError) -> bool:
     return isinstance(failure, NoAnswerError) or failure.code.startswith("InternalError")

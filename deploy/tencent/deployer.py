@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from deploy.tencent.plan import (
-    OURS,
+    MANAGED_MARK,
     Change,
     description,
     function_changes,
@@ -25,15 +25,15 @@ KEPT_VERSIONS = 10  # of the layer: enough to go back to; SCF holds 200
 
 
 class Deployer:
-    """Brings an account to what a service asks for. ``say`` is given one line for each change."""
+    """Changes an account to match a service. ``report`` is called with one line for each change."""
 
-    def __init__(self, service: Service, scf: Scf, say: Callable[[str], object]) -> None:
+    def __init__(self, service: Service, scf: Scf, report: Callable[[str], object]) -> None:
         self.service = service
         self.scf = scf
-        self.say = say
+        self.report = report
 
     def plan(self) -> list[Change]:
-        """Every change that ``deploy`` would make now; calls nothing that changes anything."""
+        """Return every change that ``deploy`` would make now; only reads."""
         layer = self.service.layer
         version = published_version(layer, self.scf.layer_versions(layer.name))
         changes = [] if version else [self._publication()]
@@ -42,11 +42,11 @@ class Deployer:
             changes += function_changes(self.service, function, version, deployed)
             changes += trigger_changes(function, self.scf.triggers(function.name) if deployed else [])
         for change in changes:
-            self.say(str(change))
+            self.report(str(change))
         return changes
 
     def deploy(self) -> list[Change]:
-        """Publish the layer, create or update each function, then its triggers; return what was changed."""
+        """Publish the layer, create or update each function, then its triggers; return the changes."""
         version, made = self._publish_layer()
         for function in self.service.functions.values():
             made += self._deploy_function(function, version)
@@ -55,7 +55,7 @@ class Deployer:
         return made
 
     def info(self) -> list[str]:
-        """One line for each function, trigger and layer version, with the URL that callers use."""
+        """Return one line for each function and trigger, with layer versions and the URL that callers use."""
         lines = []
         for function in self.service.functions.values():
             deployed = self.scf.function(function.name)
@@ -79,7 +79,7 @@ class Deployer:
         return lines
 
     def remove(self) -> None:
-        """Delete triggers, functions, then the layer's versions; what is gone already is passed over."""
+        """Delete triggers, functions, then the layer's versions; skip what does not exist."""
         for function in self.service.functions.values():
             if self.scf.function(function.name) is None:
                 continue
@@ -87,7 +87,7 @@ class Deployer:
                 parameters = {key: trigger[key] for key in ("TriggerName", "Type", "Qualifier")}
                 self.scf.change("DeleteTrigger", function.name, parameters)
             self.scf.delete_function(function.name)
-            self.say(f"- function {function.name}")
+            self.report(f"- function {function.name}")
         for version in self.scf.layer_versions(self.service.layer.name):
             self._delete_version(version)
 
@@ -110,23 +110,23 @@ class Deployer:
         if version is not None:
             return version, []
         change = self._publication()
-        self.say(str(change))
+        self.report(str(change))
         version = int(self.scf.call(change.action, _encoded(change.parameters))["LayerVersion"])
         self.scf.wait_for_layer(name, version)
         return version, [change]
 
     def _deploy_function(self, function: Function, version: int) -> list[Change]:
-        deployed = self.scf.settled_function(function.name)
+        deployed = self.scf.wait_until_settled(function.name)
         changes = function_changes(self.service, function, version, deployed)
         for change in changes:
-            self.say(str(change))
+            self.report(str(change))
             if change.action == "CreateFunction":
                 self.scf.create(function.name, _encoded(change.parameters))
             else:
                 self.scf.change(change.action, function.name, _encoded(change.parameters))
         triggers = trigger_changes(function, self.scf.triggers(function.name))
         for change in triggers:
-            self.say(str(change))
+            self.report(str(change))
             self.scf.change(change.action, function.name, change.parameters)
         if changes or triggers:
             self.scf.wait_for_function(function.name)
@@ -138,14 +138,14 @@ class Deployer:
                 self._delete_version(version)
 
     def _delete_version(self, version: Json) -> None:
-        if not str(version["Description"]).startswith(OURS):
+        if not str(version["Description"]).startswith(MANAGED_MARK):
             return
         self.scf.call("DeleteLayerVersion", {key: version[key] for key in ("LayerName", "LayerVersion")})
-        self.say(f"- layer {version['LayerName']}:{version['LayerVersion']}")
+        self.report(f"- layer {version['LayerName']}:{version['LayerVersion']}")
 
 
 def _encoded(parameters: Json) -> Json:
-    """The zip's bytes take the place of the package only when they are sent."""
+    """Return parameters with the zip's bytes in place of the package."""
     for field in ("Code", "Content"):
         if field in parameters:
             package: Package = parameters[field]["ZipFile"]

@@ -1,12 +1,12 @@
-"""What can go wrong while deploying to SCF.
+"""The error hierarchy of deploying to SCF.
 
 * DeployError
-  - ConfigurationError   serverless.tencent.yml asks for what SCF would refuse; nothing was called
+  - ConfigurationError   serverless.tencent.yml breaks a rule of SCF; nothing was called
   - ApiError             SCF refused a call (``code``, ``action``, ``request_id``)
-    + ThrottledError          … and went on refusing for too many calls, whatever the pauses
-  - NoAnswerError             the connection failed; a call that changes something may have been carried out
+    + ThrottledError          … because of too many calls, through every retry
+  - NoAnswerError             the connection failed; a change may have been made
   - NotReadyError             a function or layer did not become Active (``status``)
-  - CannotChangeError         a difference that SCF has no call for
+  - CannotChangeError         SCF has no call to make this change
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ HINTS = {
 
 
 class DeployError(Exception):
-    """The root: its text is fit to be shown to whoever runs the deployment."""
+    """The root: its text is written for the person who deploys."""
 
 
 class ConfigurationError(DeployError):
-    """Every fault of serverless.tencent.yml, as ``{place: rule}``."""
+    """Every violation in serverless.tencent.yml, as ``{location: rule}``."""
 
     def __init__(self, problems: dict[str, str]) -> None:
         self.problems = problems
-        super().__init__("\n".join(f"{place}: {rule}" for place, rule in problems.items()))
+        super().__init__("\n".join(f"{location}: {rule}" for location, rule in problems.items()))
 
 
 class ApiError(DeployError):
-    """SCF's answer to a call that it refused."""
+    """SCF refused a call."""
 
     def __init__(self, action: str, code: str, message: str, request_id: str | None) -> None:
         self.action = action
@@ -58,12 +58,12 @@ class ThrottledError(ApiError):
 
 
 class NoAnswerError(DeployError):
-    """No answer came back. Running the same command again finds out what was done and goes on from there."""
+    """No response arrived. Running the same command again reads what was done and continues from there."""
 
     def __init__(self, action: str, cause: str) -> None:
         self.action = action
         super().__init__(
-            f"{action} got no answer ({cause}). Run the same command again: it continues where this stopped"
+            f"{action} got no response ({cause}). Run the same command again: it continues where this stopped"
         )
 
 
@@ -76,4 +76,4 @@ class NotReadyError(DeployError):
 
 
 class CannotChangeError(DeployError):
-    """What is deployed differs in a way that only removing it can mend."""
+    """What is deployed differs in a way that requires removal."""

@@ -1,7 +1,7 @@
-"""Compares what serverless.tencent.yml wants with what is deployed: differences and the calls that mend them.
+"""Compares what serverless.tencent.yml wants with what is deployed: differences and calls that apply them.
 
-What SCF cannot tell is written into descriptions: a function's and a layer version's carry the SHA-256 of
-their zip, a trigger's says that this deployment made it (others, made by hand, are never touched).
+What SCF has no field for is written into descriptions: a function's and a layer version's hold the SHA-256 of
+their zip, a trigger's says that this deployment made it (triggers made by hand are never changed).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-OURS = "Deployed by mailer"
+MANAGED_MARK = "Deployed by mailer"
 QUALIFIER = "$DEFAULT"  # the alias that follows $LATEST until someone shifts traffic
 TYPES: dict[type, str] = {Timer: "timer", Url: "http", Ckafka: "ckafka"}
 
 
 class Change(NamedTuple):
-    """One difference: how it reads, and the call that mends it.
+    """One difference: its description and the API call that applies it.
 
     ``sign`` is ``+`` (made), ``~`` (changed) or ``-`` (deleted).
     """
@@ -39,12 +39,12 @@ class Change(NamedTuple):
 
 
 def description(sha256: str) -> str:
-    """The text that carries a zip's hash. SCF allows letters, digits, spaces, commas and full stops."""
-    return f"{OURS}, sha256 {sha256}"
+    """Return the description with a zip's hash. SCF allows letters, digits, spaces, commas and full stops."""
+    return f"{MANAGED_MARK}, sha256 {sha256}"
 
 
 def published_version(layer: Layer, versions: list[Json]) -> int | None:
-    """The newest usable version of the layer that has this very content; None when it has to be published."""
+    """Return the newest usable version with the layer's content; None when it has to be published."""
     text = description(layer.package.sha256())
     return next(
         (v["LayerVersion"] for v in versions if v["Description"] == text and v["Status"] == "Active"), None
@@ -54,7 +54,7 @@ def published_version(layer: Layer, versions: list[Json]) -> int | None:
 def function_changes(
     service: Service, function: Function, version: int | None, deployed: Json | None
 ) -> list[Change]:
-    """What has to happen to a function. ``version`` is the layer's, None while it is not published."""
+    """Return the changes of a function. ``version`` is the layer's, None while it is not published."""
     subject = f"function {function.name}"
     sha256 = function.package.sha256()
     configuration = _configuration(service, function, version)
@@ -71,9 +71,9 @@ def function_changes(
     changes = []
     if deployed["Description"] != configuration["Description"] or deployed["Handler"] != function.handler:
         changes.append(Change("~", subject, (f"code sha256 {sha256[:12]}",), "UpdateFunctionCode", code))
-    present = _readable(deployed)
+    present = _normalise(deployed)
     differing = {setting: value for setting, value in configuration.items() if value != present.get(setting)}
-    if differing:  # the hash is noted after the code: an update that broke off is made again
+    if differing:  # the hash is set after the code, so an interrupted update is repeated
         details = tuple(
             _difference(setting, present.get(setting), value) for setting, value in differing.items()
         )
@@ -82,19 +82,19 @@ def function_changes(
 
 
 def trigger_changes(function: Function, deployed: list[Json]) -> list[Change]:
-    """What has to happen to a function's triggers: deletions first, a renamed timer must not fire twice."""
+    """Return the changes of a function's triggers: deletions first, a renamed timer must not fire twice."""
     wanted = [_trigger(trigger) for trigger in function.triggers]
     changes = []
     for present in deployed:
-        kept = any(_same(trigger, present) for trigger in wanted)
-        if not kept and str(present.get("Description") or "").startswith(OURS):
+        kept = any(_is_same_trigger(trigger, present) for trigger in wanted)
+        if not kept and str(present.get("Description") or "").startswith(MANAGED_MARK):
             identity = {key: present[key] for key in ("Type", "TriggerName", "Qualifier")}
             changes.append(Change("-", _subject(function, present), (), "DeleteTrigger", identity))
     for trigger in wanted:
-        present_or_none = next((present for present in deployed if _same(trigger, present)), None)
+        present_or_none = next((present for present in deployed if _is_same_trigger(trigger, present)), None)
         if present_or_none is None:
             changes.append(Change("+", _subject(function, trigger), (), "CreateTrigger", _encoded(trigger)))
-        elif not _agrees(trigger, present_or_none):
+        elif not _is_up_to_date(trigger, present_or_none):
             update = {**_encoded(trigger), "TriggerName": present_or_none["TriggerName"]}
             changes.append(Change("~", _subject(function, update), (), "UpdateTrigger", update))
     return changes
@@ -122,8 +122,8 @@ def _configuration(service: Service, function: Function, version: int | None) ->
     }
 
 
-def _readable(deployed: Json) -> Json:
-    """GetFunction's answer in the shape of the request: sorted, and without the fields that SCF adds."""
+def _normalise(deployed: Json) -> Json:
+    """Return GetFunction's response in the shape of the request: sorted, without the fields that SCF adds."""
     environment = (deployed.get("Environment") or {}).get("Variables") or []
     vpc = deployed.get("VpcConfig") or {}
     layers = deployed.get("Layers") or []
@@ -141,9 +141,9 @@ def _readable(deployed: Json) -> Json:
 
 
 def _difference(setting: str, present: Any, wanted: Any) -> str:
-    """Name a setting that differs; the values of the environment stay out, they are secrets."""
+    """Describe a setting that differs, without the values of the environment, which are secrets."""
     if setting == "Description":
-        return "note the code's hash"
+        return "set the code's hash"
     if setting == "Layers":
         return f"layer {_layers(present)} -> {_layers(wanted)}"
     if setting == "Environment":
@@ -161,12 +161,12 @@ def _layers(layers: list[Json]) -> str:
 
 
 def _trigger(trigger: Timer | Url | Ckafka) -> Json:
-    """CreateTrigger's parameters, without the function."""
+    """Return CreateTrigger's parameters, without the function."""
     common = {
         "Type": TYPES[type(trigger)],
         "Qualifier": QUALIFIER,
         "Enable": "OPEN" if trigger.enabled else "CLOSE",  # left out, a timer or CKafka trigger stays closed
-        "Description": OURS,
+        "Description": MANAGED_MARK,
     }
     if isinstance(trigger, Timer):
         return {
@@ -200,31 +200,31 @@ def _subject(function: Function, trigger: Json) -> str:
 
 
 def _encoded(trigger: Json) -> Json:
-    """``TriggerDesc`` as it is sent: a timer's is the bare cron expression, the others' are JSON."""
+    """Return a trigger with ``TriggerDesc`` as it is sent: a timer's is a cron expression, else JSON."""
     text = trigger["TriggerDesc"].get("cron") or json.dumps(trigger["TriggerDesc"], separators=(",", ":"))
     return {**trigger, "TriggerDesc": text}
 
 
-def _same(wanted: Json, present: Json) -> bool:
-    """A function has one URL, by whatever name; other triggers are known by theirs."""
+def _is_same_trigger(wanted: Json, present: Json) -> bool:
+    """Return whether two triggers are one: a function has one URL, other triggers are identified by name."""
     if (wanted["Type"], wanted["Qualifier"]) != (present["Type"], present["Qualifier"]):
         return False
     return wanted["Type"] == "http" or bool(wanted["TriggerName"] == present["TriggerName"])
 
 
-def _agrees(wanted: Json, present: Json) -> bool:
+def _is_up_to_date(wanted: Json, present: Json) -> bool:
     return (
-        _within(wanted["TriggerDesc"], present["TriggerDesc"])
+        _is_subset(wanted["TriggerDesc"], present["TriggerDesc"])
         and (wanted["Enable"] == "OPEN") == bool(present["Enable"])
         and wanted.get("CustomArgument", "") == (present.get("CustomArgument") or "")
         and wanted["Description"] == present.get("Description")
     )
 
 
-def _within(wanted: Any, present: Any) -> bool:
-    """SCF answers with more fields than it was given, and with numbers as text."""
+def _is_subset(wanted: Any, present: Any) -> bool:
+    """Return whether SCF has what is wanted: it returns further fields, and numbers as text."""
     if isinstance(wanted, dict):
         return isinstance(present, dict) and all(
-            _within(value, present.get(key)) for key, value in wanted.items()
+            _is_subset(value, present.get(key)) for key, value in wanted.items()
         )
     return str(wanted) == str(present)

@@ -1,4 +1,4 @@
-"""What serverless.tencent.yml may say, with SCF's own rules, checked before anything is called.
+"""The model of serverless.tencent.yml, with SCF's own rules, checked before any call.
 
 The rules are those of CreateFunction, PublishLayerVersion and CreateTrigger (API version 2018-04-16) and of
 https://www.tencentcloud.com/document/product/583/11637 (limits), /32748 (environment) and /9708 (timer).
@@ -41,37 +41,37 @@ Handler = Annotated[
 ]
 
 
-def _memory(size: int) -> int:
+def _check_memory(size: int) -> int:
     if size == 64 or (128 <= size <= 3072 and size % 128 == 0):  # noqa: PLR2004 - the API page's own numbers
         return size
     raise ValueError("SCF takes 64 MB, or 128 to 3072 MB in steps of 128")
 
 
-def _cron(expression: str) -> str:
+def _check_cron(expression: str) -> str:
     fields = expression.split()
     if len(fields) != CRON_FIELDS or not all(CRON_FIELD.fullmatch(field) for field in fields):
         raise ValueError("SCF's cron has seven fields: second minute hour day month weekday year")
     return expression
 
 
-Memory = Annotated[int, AfterValidator(_memory)]
+Memory = Annotated[int, AfterValidator(_check_memory)]
 Timeout = Annotated[int, Field(ge=1, le=900)]
 
 
-class Part(BaseModel):
-    """Every part is frozen and knows all its fields."""
+class StrictModel(BaseModel):
+    """A frozen model that rejects unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
 
-class Package(Part):
+class Package(StrictModel):
     """A zip that the build made, by its path below the project."""
 
     artifact: Path
 
     @field_validator("artifact")
     @classmethod
-    def _small_enough(cls, path: Path) -> Path:
+    def _check_zip_size(cls, path: Path) -> Path:
         if not path.is_file():
             raise ValueError(f"{path} is not there: run `make build`")
         if path.stat().st_size > ZIP_BYTES:
@@ -81,58 +81,58 @@ class Package(Part):
         return path
 
     def content(self) -> bytes:
-        """The zip's bytes."""
+        """Return the zip's bytes."""
         return self.artifact.read_bytes()
 
     def sha256(self) -> str:
-        """What tells one content from another."""
+        """Return the SHA-256 of the zip's bytes."""
         return hashlib.sha256(self.content()).hexdigest()
 
 
-class Layer(Part):
+class Layer(StrictModel):
     """One layer; all its functions use it."""
 
     name: LayerName
     package: Package
 
 
-class Vpc(Part):
+class Vpc(StrictModel):
     """The private network to run in; both empty: none."""
 
     id: str = ""
     subnet: str = ""
 
     @model_validator(mode="after")
-    def _both_or_none(self) -> Vpc:
+    def _check_vpc(self) -> Vpc:
         if bool(self.id) != bool(self.subnet):
             raise ValueError("a VPC needs its subnet and a subnet its VPC")
         return self
 
 
-class Logs(Part):
-    """Where the Cloud Log Service keeps the logs; both empty: SCF's default topic."""
+class Logs(StrictModel):
+    """The topic of the Cloud Log Service; both empty: SCF's default topic."""
 
     logset: str = ""
     topic: str = ""
 
 
-class Timer(Part):
+class Timer(StrictModel):
     """A timer trigger; ``message`` arrives as the event's ``Message``."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
-    cron: Annotated[str, AfterValidator(_cron)]
+    cron: Annotated[str, AfterValidator(_check_cron)]
     message: str = ""
     enabled: bool = True
 
     @field_validator("message")
     @classmethod
-    def _short_enough(cls, message: str) -> str:
+    def _check_message_size(cls, message: str) -> str:
         if len(message.encode()) > MESSAGE_BYTES:
             raise ValueError(f"a timer's message has at most {MESSAGE_BYTES} bytes")
         return message
 
 
-class Url(Part):
+class Url(StrictModel):
     """A function URL, from the internet. The mailer authenticates its callers itself: ``NONE``."""
 
     auth: Literal["NONE", "CAM"] = "NONE"
@@ -140,8 +140,8 @@ class Url(Part):
     enabled: bool = True
 
 
-class Ckafka(Part):
-    """A CKafka trigger; an empty ``instance`` stands for no trigger."""
+class Ckafka(StrictModel):
+    """A CKafka trigger; none where ``instance`` is empty."""
 
     instance: str
     topic: str
@@ -153,13 +153,13 @@ class Ckafka(Part):
     enabled: bool = True
 
     @model_validator(mode="after")
-    def _topic_of_the_instance(self) -> Ckafka:
+    def _check_topic(self) -> Ckafka:
         if self.instance and not self.topic:
             raise ValueError("a CKafka instance needs a topic")
         return self
 
 
-class Event(Part):
+class Event(StrictModel):
     """One event source: exactly one of its fields is set."""
 
     timer: Timer | None = None
@@ -167,21 +167,21 @@ class Event(Part):
     ckafka: Ckafka | None = None
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Event:
+    def _check_one_source(self) -> Event:
         if len(self.model_fields_set) != 1:
             raise ValueError("an event is one of timer, url, ckafka")
         return self
 
     @property
     def trigger(self) -> Timer | Url | Ckafka | None:
-        """The trigger it stands for; None for a CKafka source that is left empty."""
+        """The trigger of this source; None for a CKafka source that is left empty."""
         if self.ckafka is not None and not self.ckafka.instance:
             return None
         return self.timer or self.url or self.ckafka
 
 
-class Function(Part):
-    """One function; what it leaves out is the provider's."""
+class Function(StrictModel):
+    """One function."""
 
     name: Name
     handler: Handler
@@ -192,11 +192,11 @@ class Function(Part):
 
     @property
     def triggers(self) -> tuple[Timer | Url | Ckafka, ...]:
-        """The triggers that its events stand for."""
+        """The triggers of its events."""
         return tuple(event.trigger for event in self.events if event.trigger is not None)
 
     @model_validator(mode="after")
-    def _triggers_fit(self) -> Function:
+    def _check_triggers(self) -> Function:
         kinds = [type(trigger) for trigger in self.triggers]
         if any(kinds.count(kind) > TRIGGERS_PER_TYPE for kind in kinds):
             raise ValueError(f"a function has at most {TRIGGERS_PER_TYPE} triggers of a type")
@@ -208,8 +208,8 @@ class Function(Part):
         return self
 
 
-class Provider(Part):
-    """What all functions share."""
+class Provider(StrictModel):
+    """The settings of all functions."""
 
     name: Literal["tencent"]
     stage: str
@@ -224,7 +224,7 @@ class Provider(Part):
     initTimeout: Annotated[int, Field(ge=3, le=300)] = 65  # noqa: N815 - the Serverless file's own word
 
     @model_validator(mode="after")
-    def _can_send(self) -> Provider:
+    def _check_credentials(self) -> Provider:
         if "MAILER_STORE_URL" not in self.environment:
             raise ValueError("MAILER_STORE_URL is not set: without its store the mailer sends nothing")
         if not self.role and not {"MAILER_SECRET_ID", "MAILER_SECRET_KEY"} <= self.environment.keys():
@@ -233,7 +233,7 @@ class Provider(Part):
 
     @field_validator("environment")
     @classmethod
-    def _settable(cls, environment: dict[str, str]) -> dict[str, str]:
+    def _check_environment(cls, environment: dict[str, str]) -> dict[str, str]:
         for name in environment:
             if name.startswith(RESERVED):
                 raise ValueError(f"{name}: SCF keeps names that start with {', '.join(RESERVED)} for itself")
@@ -248,7 +248,7 @@ class Provider(Part):
         return {name: value for name, value in environment.items() if value}
 
 
-class Service(Part):
+class Service(StrictModel):
     """The whole deployment."""
 
     service: str

@@ -26,7 +26,7 @@ MISSING = object()
 def read(
     path: Path, options: Mapping[str, str], parameters: Mapping[str, str], environment: Mapping[str, str]
 ) -> Any:
-    """The file as plain data with every variable resolved.
+    """Return the file as plain data with every variable resolved.
 
     ``options`` are the command line's (``stage``), ``parameters`` its ``--param``.
     Raises ConfigurationError naming each variable that has no value.

@@ -1,22 +1,15 @@
-"""The document as a whole, and the files that it is written to."""
+"""The OpenAPI document of the HTTP API."""
 
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import Any
 
+import mailer
 from mailer.email.limits import MAX_KEY_CHARACTERS
 
 from .operations import OPERATIONS, operation_object
 from .schemas import SCHEMAS
-
-ROOT = Path(__file__).parents[2]
-STATIC = ROOT / "layers/mailer/mailer/http_api/static"
-DOCUMENT = ROOT / "docs/openapi.json"
-SERVED = STATIC / "openapi.json"
-PAGE = STATIC / "docs.html"
 
 _QUOTABLE = r'[!#-\[\]-~]|\\["\\]'
 _KEY = rf'^(?:[!#-~](?:[ -~]*[!-~])?|"(?:{_QUOTABLE})(?:(?: |{_QUOTABLE})*(?:{_QUOTABLE}))?")$'
@@ -47,7 +40,7 @@ def openapi() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Mailer",
-            "version": _version(),
+            "version": mailer.__version__,
             "description": "Email through Tencent Cloud SES: none lost, none sent twice.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -71,17 +64,10 @@ def openapi() -> dict[str, Any]:
 
 
 def document_text() -> str:
-    """Return the document as it is checked in."""
+    """Return the document indented, for reading."""
     return json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 def served_text() -> str:
     """Return the document as it is served: without spaces."""
     return json.dumps(openapi(), separators=(",", ":"))
-
-
-def _version() -> str:
-    found = re.search(
-        r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
-    )
-    return found[1] if found else ""

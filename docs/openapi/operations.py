@@ -1,4 +1,4 @@
-"""The operations, one for each line of the route table: what it takes, and everything it may answer."""
+"""The operations, one for each line of the route table: its request and all its responses."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ RECEIPT = {
 KEPT = {**RECEIPT, "state": "unknown", "message_id": None, "request_id": None}
 PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     401: (
-        "no proof of who sends this, or a wrong one",
+        "no valid key, signature or token",
         {"code": "Unauthorized", "detail": "a valid key is needed"},
     ),
-    404: ("there is none", {"code": "NotFound", "detail": "no email has this id"}),
+    404: ("not found", {"code": "NotFound", "detail": "no email has this id"}),
     409: (
-        "an email under this key is being sent right now",
+        "another worker is sending the email of this key",
         {
             "code": "in_flight",
             "detail": "this email is being sent right now",
@@ -65,23 +65,23 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     ),
     431: ("more than 100 headers", {"code": "TooManyHeaders", "detail": "a request has at most 100 headers"}),
     500: (
-        "a defect; the log names it",
+        "an unexpected error; the log has its type and location",
         {"code": "InternalError", "detail": "an unexpected error", "retryable": True},
     ),
     503: (
-        "not sent: SES or the store is not to be had, or the time was up; or a setting is wrong",
+        "not sent: SES or the store is unavailable, the time is over, or a setting is invalid",
         {"code": "StoreUnavailable", "detail": "ConnectionError", "retryable": True, "retry_after": 5},
     ),
 }
 _HEADERS: dict[int, dict[str, str]] = {
-    401: {"WWW-Authenticate": "which proof is asked for"},
+    401: {"WWW-Authenticate": "the authentication that is needed"},
     409: {"Retry-After": "seconds"},
     503: {"Retry-After": "seconds, where trying again can help"},
 }
 
 
 class Answer(NamedTuple):
-    """One way of succeeding."""
+    """A successful response."""
 
     text: str
     schema: str | None = None
@@ -91,7 +91,7 @@ class Answer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One operation; `problems` are the statuses of its refusals."""
+    """One operation; `problems` are the statuses of its error responses."""
 
     name: str
     text: str
@@ -106,32 +106,32 @@ class Operation(NamedTuple):
 
 _SENT = {
     200: Answer(
-        "SES took it, now or before",
+        "accepted by SES, now or before",
         "Receipt",
         RECEIPT,
         {
-            "Location": "where its state is told",
-            "Idempotent-Replayed": "`true` if an earlier request is answered",
+            "Location": "where to read its state",
+            "Idempotent-Replayed": "`true` if this repeats an earlier request, whose answer it is",
         },
     ),
     202: Answer(
-        "the ledger has it and sees to it: deferred, scheduled, or not yet known to be sent",
+        "stored in the ledger (deferred, scheduled or unknown): the sweep will send or reconcile it",
         "Receipt",
         KEPT,
         {
-            "Location": "where its state is told",
-            "Idempotent-Replayed": "`true` if an earlier request is answered",
+            "Location": "where to read its state",
+            "Idempotent-Replayed": "`true` if this repeats an earlier request, whose answer it is",
         },
     ),
 }
 _EVERY = (500,)
 _BODY = (413, 422, 431, 503)
-PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
+WEBHOOK_SCHEMES = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/emails"): Operation(
         "sendEmail",
-        "Send one email. The same request under the same key is answered from the first one.",
+        "Send one email. Repeating a request under its key returns the first answer.",
         _SENT,
         (401, 409, 415, *_BODY),
         "AnyRequest",
@@ -141,7 +141,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/emails/batch"): Operation(
         "sendEmails",
-        "Send up to 100 emails, each answered by itself and in order. With an Idempotency-Key the whole "
+        "Send up to 100 emails, answered one by one in their order. With an Idempotency-Key the whole "
         "call can be repeated.",
         {
             200: Answer(
@@ -158,7 +158,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/emails/{email}"): Operation(
         "getEmail",
-        "What became of an email: state, attempts, codes, times, and what SES told of it afterwards.",
+        "Read an email's record: state, attempts, codes, times, and the callback events of SES.",
         {
             200: Answer(
                 "its record",
@@ -191,22 +191,22 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/webhooks/{source}"): Operation(
         "takeWebhook",
-        "Another system's event becomes an email, as `[webhooks.…]` of mailer.toml says. The webhook's own "
-        "id is the idempotency key.",
+        "Send the email that `[webhooks.…]` of mailer.toml makes of another system's event. The webhook's "
+        "own id is the idempotency key.",
         {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent")},
         (401, 404, 409, 415, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
-        PROOFS,
+        WEBHOOK_SCHEMES,
         path={"source": ("a source of mailer.toml", "billing")},
     ),
     ("POST", "/digests/{digest}/items"): Operation(
         "takeItems",
-        "Keep one item, or up to 100, for the next digest of each recipient. An `item_id` that was taken "
+        "Add one item, or up to 100, to the next digest of each recipient. An `item_id` that was added "
         "before changes nothing, so the call can be repeated.",
         {
             202: Answer(
-                "how many are new, and how many were known",
+                "how many are new, and how many are duplicates",
                 "ItemsTaken",
                 {"digest": "daily", "accepted": 1, "duplicates": 0},
             )
@@ -219,8 +219,14 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("POST", "/ses/events/{token}"): Operation(
         "takeSesEvents",
-        "SES's event callbacks, one or many. SES does not sign them: the token in the path is the proof.",
-        {200: Answer("how many were taken", "EventsTaken", {"events": 1, "ignored": 0})},
+        "Receive SES's event callbacks, one or many. SES does not sign them: the path's token is secret.",
+        {
+            200: Answer(
+                "how many were recorded, and how many were ignored",
+                "EventsTaken",
+                {"events": 1, "ignored": 0},
+            )
+        },
         (404, *_BODY),
         "SesEvents",
         {
@@ -236,8 +242,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/health"): Operation(
         "getHealth",
-        "Settings and store are in order.",
-        {200: Answer("they are", "Health", {"status": "ok"})},
+        "Check the settings and the store.",
+        {200: Answer("both are usable", "Health", {"status": "ok"})},
         (413, 431, 503),
     ),
     ("GET", "/openapi.json"): Operation(

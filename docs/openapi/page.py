@@ -1,4 +1,4 @@
-"""The page at `/docs`: the document made readable, without a script and with nothing from elsewhere."""
+"""The page at `/docs`: the document as HTML, without a script or anything loaded from elsewhere."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ class TestReproducible:
 
     def test_entries_are_sorted_dated_and_readable_by_all(self, opened: zipfile.ZipFile) -> None:
         entries = opened.infolist()
-        assert [attempt.filename for attempt in entries] == sorted(attempt.filename for attempt in entries)
-        assert {attempt.date_time for attempt in entries} == {(1980, 1, 1, 0, 0, 0)}
-        assert {attempt.external_attr >> 16 & 0o777 for attempt in entries} == {0o644}
+        assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+        assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+        assert {entry.external_attr >> 16 & 0o777 for entry in entries} == {0o644}
 
 
 class TestContent:
@@ -141,6 +141,14 @@ class TestImport:
         )
         assert (run.returncode, run.stdout) == (0, "False\n"), run.stderr
         assert sorted(folder.rglob("*")) == before
+
+
+def test_layer_without_its_generated_files_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build.main(["--root", str(tmp_path)]) == 1
+    assert "docs.html and openapi.json" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestMissingInterpreter:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .email.request import EmailRequest
     from .ses.error_table import Action
 
+__version__ = "0.1.0"
 __all__ = ["Action", "EmailRequest", "Outcome", "deliver"]
 
 _EXPORTS = {

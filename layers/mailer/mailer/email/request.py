@@ -1,100 +1,48 @@
-"""`EmailRequest`: one email as a caller asks for it, checked against every rule of SendEmail."""
+"""`EmailRequest`: the public request model, checked against every rule of SendEmail."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mailer.errors import FieldError, InvalidRequest
 
 from . import limits
-from .addresses import check_address, check_header_name, check_header_text, check_sender
+from .addresses import check_header_name
 from .field_errors import errors_at, field_errors
+from .field_types import (
+    Address,
+    Addresses,
+    AsTuple,
+    Base64,
+    Filename,
+    HeaderText,
+    Instant,
+    Key,
+    Sender,
+    Text,
+    TriggerType,
+    Unsubscribe,
+)
 from .identity import ID_CHARACTERS, smtp_message_id_for
 from .native import from_native, is_native, native_location, to_native
-from .strict_json import canonical, check_object, decode_base64, pointer_token, read_object
+from .strict_json import canonical, check_object, pointer_token, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .field_errors import Location
 
 _KEY_FIELDS = frozenset({"idempotency_key", "SmtpMessageId"})
 
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
-_FRACTION = re.compile(r"\.([0-9]+)")
 _RESERVED_HEADERS = {
     "from": "from", "to": "to", "cc": "cc", "bcc": "bcc", "subject": "subject", "reply-to": "reply_to",
     "message-id": "idempotency_key",
 }  # fmt: skip
-
-
-def _text(check: Callable[[str], str]) -> BeforeValidator:
-    """Return the validator that applies `check` to a string and leaves the rest to the field's type."""
-    return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
-
-
-def _list(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _one_or_list(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else _list(value)
-
-
-def _instant(value: Any) -> datetime:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError(
-            "must be an RFC 3339 date and time with an offset, such as 2026-05-01T09:00:00Z, "
-            "and no leap second"
-        )
-    text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), value.upper())
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
-    except (ValueError, OverflowError) as error:
-        raise ValueError("must be a day of the calendar between the years 1 and 9999") from error
-
-
-def _unsubscribe(value: Any) -> str:
-    known = isinstance(value, (str, int)) and not isinstance(value, bool)
-    text = str(value).lower().replace(" ", "_").replace("-", "_") if known else ""
-    number = limits.UNSUBSCRIBE_LANGUAGES.get(text, text)
-    if number not in limits.UNSUBSCRIBE_LANGUAGES.values():
-        raise ValueError(
-            f"must be one of {', '.join(limits.UNSUBSCRIBE_LANGUAGES)}, or the API's number from 0 to 11"
-        )
-    return number
-
-
-def _trigger_type(value: Any) -> int:
-    number = limits.TRIGGER_TYPES.get(value) if isinstance(value, str) else value
-    if not isinstance(number, int) or isinstance(number, bool) or number not in limits.TRIGGER_TYPES.values():
-        raise ValueError("must be `marketing` (0) or `transactional` (1)")
-    return number
-
-
-def _filename(name: str) -> str:
-    check_header_text(name)
-    if set(name) & set(limits.FILENAME_FORBIDS):
-        raise ValueError('must hold no space and none of ? \\ * | " < > : /')
-    stem, dot, extension = name.rpartition(".")
-    if not (stem and dot and extension.lower() in limits.SUPPORTED_FILE_TYPES):
-        raise ValueError("must end in a file type that SES supports, such as .pdf or .csv")
-    return name
-
-
-def _base64(text: str) -> str:
-    decode_base64(text)
-    return text
 
 
 def _without_nulls(fields: Any) -> Any:
@@ -104,36 +52,27 @@ def _without_nulls(fields: Any) -> Any:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-HeaderText = Annotated[str, _text(check_header_text)]
-Address = Annotated[str, _text(check_address)]
-Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
-Sender = Annotated[str, _text(check_sender)]
-Key = Annotated[str, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS), _text(check_header_text)]
-Text = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-
-
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    _left_out = model_validator(mode="before")(_without_nulls)
+    _drop_nulls = model_validator(mode="before")(_without_nulls)
 
 
 class Template(_Part):
     """A reviewed template and the values of its variables."""
 
     id: int = Field(gt=0, lt=2**64)
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict, description="the values of its variables")
 
 
 class Simple(_Part):
-    """Content without a template, as plain text; the account needs a permission for it."""
+    """Content without a template: html, text or both; the account needs a permission for it."""
 
-    html: Text = None
-    text: Text = None
+    html: Text = Field(None, description="not encoded")
+    text: Text = Field(None, description="not encoded")
 
     @model_validator(mode="after")
-    def _something(self) -> Simple:
+    def _require_content(self) -> Simple:
         if not (self.html or self.text):
             raise ValueError("give html, text or both")
         return self
@@ -142,8 +81,10 @@ class Simple(_Part):
 class Attachment(_Part):
     """A file: its name, and its bytes as base64."""
 
-    filename: Annotated[str, _text(_filename)] = Field(max_length=limits.MAX_FILENAME_CHARACTERS)
-    content: Annotated[str, _text(_base64)]
+    filename: Filename = Field(
+        max_length=limits.MAX_FILENAME_CHARACTERS, description="ends in a file type that SES supports"
+    )
+    content: Base64
 
     @property
     def size(self) -> int:
@@ -152,30 +93,42 @@ class Attachment(_Part):
 
 
 class EmailRequest(_Part):
-    """One email to send: immutable, complete and valid by the rules of SES API 2020-10-02 SendEmail.
+    """One email to send, by the rules of SendEmail (SES API 2020-10-02).
 
-    `sender` is the field `from` of the JSON form.
+    It is immutable and valid; `sender` is the field `from` of the JSON form.
     """
 
-    sender: Sender = Field(alias="from")
-    to: Addresses = Field((), max_length=limits.MAX_TO)
-    cc: Addresses = Field((), max_length=limits.MAX_CC)
-    bcc: Addresses = Field((), max_length=limits.MAX_BCC)
+    sender: Sender = Field(alias="from", description="default: `[defaults]` of mailer.toml")
+    to: Addresses = Field((), max_length=limits.MAX_TO, description="main recipients")
+    cc: Addresses = Field((), max_length=limits.MAX_CC, description="copies")
+    bcc: Addresses = Field(
+        (), max_length=limits.MAX_BCC, description="hidden copies, none of them to a main recipient"
+    )
     reply_to: Address | None = None
-    subject: HeaderText = Field(min_length=1, max_length=limits.MAX_SUBJECT_CHARACTERS)
-    header_from: Sender | None = None
+    subject: HeaderText = Field(
+        min_length=1, max_length=limits.MAX_SUBJECT_CHARACTERS, description="not encoded"
+    )
+    header_from: Sender | None = Field(None, description="the header From, where it is not the sender")
     template: Template | None = None
     simple: Simple | None = None
-    attachments: Annotated[tuple[Attachment, ...], BeforeValidator(_list)] = Field(
-        (), max_length=limits.MAX_ATTACHMENTS
+    attachments: Annotated[tuple[Attachment, ...], AsTuple] = Field(
+        (), max_length=limits.MAX_ATTACHMENTS, description="at most 4 MB in all"
     )
-    unsubscribe: Annotated[str, BeforeValidator(_unsubscribe)] | None = None
-    trigger_type: Annotated[int, BeforeValidator(_trigger_type)] | None = None
-    headers: dict[str, HeaderText] = Field(default_factory=dict)
-    idempotency_key: Key | None = None
-    send_at: Instant | None = None
-    expires_at: Instant | None = None
-    on_unknown: Literal["resend", "hold"] = "resend"
+    unsubscribe: Unsubscribe | None = Field(
+        None, description="language of the unsubscribe link, or its number"
+    )
+    trigger_type: TriggerType | None = None
+    headers: dict[str, HeaderText] = Field(default_factory=dict, description="further SMTP headers")
+    idempotency_key: Key | None = Field(
+        None, description="identifies the email: one key is one email, through any trigger"
+    )
+    send_at: Instant | None = Field(None, description="not sent before (RFC 3339)")
+    expires_at: Instant | None = Field(None, description="not sent after (RFC 3339); later than `send_at`")
+    on_unknown: Literal["resend", "hold"] = Field(
+        "resend",
+        description="what is done when it is unknown whether the email was sent: `resend` sends it again "
+        "under the same Message-ID once SES shows no trace of it, `hold` waits for an operator",
+    )
 
     @classmethod
     def parse(
@@ -236,7 +189,7 @@ class EmailRequest(_Part):
         return f"written:{hashlib.sha256(canonical(written)).hexdigest()}"
 
     @model_validator(mode="after")
-    def _together(self) -> EmailRequest:
+    def _check_cross_field_rules(self) -> EmailRequest:
         if conflicts := list(self._conflicts()) or list(self._oversize()):
             raise errors_at(conflicts)
         return self
