@@ -169,7 +169,7 @@ def test_schema_accepts_what_the_model_accepts(
     reference = {"$ref": f"#/components/schemas/{schema}", "components": {"schemas": SCHEMAS}}
     validator = jsonschema_rs.Draft202012Validator(reference, validate_formats=True)
 
-    @settings(max_examples=EXAMPLES * 40, derandomize=THE_SAME, deadline=None)
+    @settings(max_examples=EXAMPLES * 10, derandomize=THE_SAME, deadline=None)
     @given(bodies | mutated_bodies(bodies).filter(lambda body: isinstance(body, dict)))
     def compared(body: dict[str, Any]) -> None:
         try:
