@@ -250,7 +250,7 @@ class FakeScf:
         for field, value in wanted.items():
             if f"_{field}" in known and field != "Layers":
                 function[field] = value
-        if "Layers" in wanted:  # GetFunction tells everything about a layer's version
+        if "Layers" in wanted:  # GetFunction returns all fields of a layer's version
             function["Layers"] = [
                 {**next(v for v in self.layers[w["LayerName"]] if v["LayerVersion"] == w["LayerVersion"])}
                 for w in wanted["Layers"]

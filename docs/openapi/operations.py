@@ -126,7 +126,7 @@ _SENT = {
 }
 _EVERY = (500,)
 _BODY = (413, 422, 431, 503)
-WEBHOOK_SCHEMES = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
+PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
 
 OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/emails"): Operation(
@@ -197,7 +197,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (401, 404, 409, 415, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
-        WEBHOOK_SCHEMES,
+        PROOFS,
         path={"source": ("a source of mailer.toml", "billing")},
     ),
     ("POST", "/digests/{digest}/items"): Operation(

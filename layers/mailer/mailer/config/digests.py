@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from mailer.email.field_errors import Rule, errors_at, whole_number
-from mailer.email.request import EmailRequest, Sender
+from mailer.email.field_types import Sender
+from mailer.email.request import EmailRequest
 from mailer.email.strict_json import pointer_location
 from mailer.errors import InvalidRequest
 

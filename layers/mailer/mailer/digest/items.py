@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from mailer.config.time_zones import TimeZoneName
 from mailer.email.field_errors import Rule, field_errors
+from mailer.email.field_types import Address
 from mailer.email.limits import MAX_KEY_CHARACTERS
-from mailer.email.request import Address
 from mailer.email.strict_json import check_object, pointer_token
 from mailer.errors import FieldError, InvalidRequest
 from mailer.ledger.digests import DigestLedger, Item
