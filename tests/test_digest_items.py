@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +12,13 @@ from mailer.digest.items import add_items
 from mailer.digest.plan import plan
 from mailer.email.identity import address_hash
 from mailer.errors import InvalidRequest
+from stored_times import age_digest
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
+
+ANN = "ann@customer.example"
 
 pytestmark = pytest.mark.usefixtures("digests_toml")
 
@@ -78,19 +82,46 @@ def test_oldest_items_are_stored_where_they_come_first(runtime: Runtime, ses: Em
     assert (mail.subject, lists(ses)) == ("4", ["News 0"])
 
 
-def test_items_expire_after_their_ttl(runtime: Runtime, ses: Emulator) -> None:
+def test_items_that_are_too_old_are_a_dead_letter_of_the_next_run(runtime: Runtime, ses: Emulator) -> None:
     add(runtime, item(1))
-    store = runtime.ledger.store
-    key = store.key("digest", "daily", "items", address_hash("ann@customer.example"))
-    assert 29 * 86_400 < store.client.ttl(key) <= 30 * 86_400
-    store.client.lset(key, 0, '1 {"title": "Old"}')
+    age_digest(runtime, ANN, 31)
     add(runtime, item(2))
     assert run() == {"accepted": 1}
     assert lists(ses) == ["- News 2;"]
     add(runtime, item(3))
-    store.client.lset(key, 0, '1 {"title": "Old"}')
-    assert run(TEN) == {"nothing": 1}
+    age_digest(runtime, ANN, 31)
+    assert run(TEN) == {"dead_lettered": 1}
     assert run(TEN) == {}
+    letters = runtime.ledger.dead_letters()
+    assert [json.loads(letter["body"])["items"] for letter in letters] == [
+        [{"title": "News 1"}],
+        [{"title": "News 3"}],
+    ]
+
+
+def test_redelivered_item_is_a_duplicate_until_the_retention_has_passed_as_well(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    add(runtime, item(1))
+    run()
+    seen = runtime.ledger.store.key("digest", "daily", "seen", address_hash(ANN))
+    assert 59 * 86_400 < runtime.ledger.store.client.ttl(seen) <= 60 * 86_400
+    age_digest(runtime, ANN, 59)
+    assert add(runtime, item(1)) == (0, 1)
+    assert run(TEN) == {}
+    age_digest(runtime, ANN, 2)
+    assert add(runtime, item(1)) == (1, 0)
+
+
+def test_oldest_item_ids_of_a_recipient_are_forgotten_beyond_the_cap(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailer.ledger.digests.SEEN_MAX", 2)
+    for number in range(3):
+        add(runtime, item(number))
+        age_digest(runtime, ANN, 1)
+    assert add(runtime, item(1), item(2)) == (0, 2)
+    assert add(runtime, item(0)) == (1, 0)
 
 
 def test_recipient_whose_keys_have_expired_is_removed(runtime: Runtime) -> None:

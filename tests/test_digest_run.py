@@ -74,6 +74,40 @@ def test_same_run_twice_sends_once_and_leaves_newer_items_to_the_next(
     assert lists(ses) == ["- News 1;", "- News 2;"]
 
 
+def test_run_of_an_earlier_window_than_the_last_sends_nothing(runtime: Runtime, ses: Emulator) -> None:
+    add(runtime, item(1))
+    assert run(TEN) == {"accepted": 1}
+    add(runtime, item(2))
+    assert run(NINE) == {"already_sent": 1}
+    assert len(ses.inbox()) == 1
+
+
+def test_only_the_open_window_is_closed(runtime: Runtime, ses: Emulator) -> None:
+    digests, ann = DigestLedger(runtime.ledger.store), address_hash("ann@customer.example")
+    ses.add_fault("FailedOperation.InvalidTemplateID")
+    add(runtime, item(1))
+    assert run() == {"refused": 1}
+    assert not digests.close("daily", ann, TEN)
+    assert not digests.close("daily", ann, TEN, {"code": "Any"})
+    assert runtime.ledger.dead_letters() == []
+    assert run(TEN) == {"nothing": 1}  # after the window of nine o'clock
+    assert not digests.close("daily", ann, NINE)
+    assert lists(ses) == ["- News 1;"]
+
+
+def test_items_that_came_while_the_window_was_open_wait_for_the_next(runtime: Runtime, ses: Emulator) -> None:
+    digests, ann = DigestLedger(runtime.ledger.store), address_hash("ann@customer.example")
+    ses.add_fault("reset-after")
+    add(runtime, item(1))
+    assert run() == {"unknown": 1}
+    add(runtime, item(2))
+    assert digests.close("daily", ann, NINE)
+    store = runtime.ledger.store
+    assert store.client.ttl(store.key("digest", "daily", "recipient", ann)) == -1
+    assert run(TEN) == {"accepted": 1}
+    assert lists(ses) == ["- News 1;", "- News 2;"]
+
+
 def test_simultaneous_runs_send_once(runtime: Runtime, ses: Emulator) -> None:
     add(runtime, *(item(number, f"r{number}@customer.example") for number in range(5)))
     with ThreadPoolExecutor(4) as pool:
@@ -89,8 +123,10 @@ def test_items_stay_until_the_email_is_accepted(runtime: Runtime, ses: Emulator)
     assert run() == {"unknown": 1}
     add(runtime, item(2))
     assert run(TEN) == {"unknown": 1}
-    assert DigestLedger(runtime.ledger.store).frozen_items("daily", address_hash("ann@customer.example"))
     store = runtime.ledger.store
+    assert (
+        store.client.llen(store.key("digest", "daily", "frozen", address_hash("ann@customer.example"))) == 1
+    )
     for one in store.client.zrange(store.key("open"), 0, -1):
         store.client.zadd(store.key("open"), {one: 1})
     handle({"job": "sweep"}, LambdaContext())
@@ -209,6 +245,22 @@ def test_run_unfinished_for_a_day_is_dropped(runtime: Runtime, ses: Emulator) ->
     digests.begin_run("daily", NINE, parse_scheduled_time(NINE).timestamp())
     later = "2026-05-03T09:00:00Z"
     assert digests.begin_run("daily", later, parse_scheduled_time(later).timestamp()) == [(later, "")]
+
+
+def test_run_that_is_far_from_this_one_is_dropped(runtime: Runtime) -> None:
+    digests, far = DigestLedger(runtime.ledger.store), "2099-05-01T09:00:00Z"
+    digests.begin_run("daily", far, parse_scheduled_time(far).timestamp())
+    now = parse_scheduled_time(NINE).timestamp()
+    assert digests.begin_run("daily", NINE, now) == [(NINE, "")]
+    assert digests.begin_run("daily", far, parse_scheduled_time(far).timestamp()) == [(far, "")]
+
+
+def test_what_is_stored_of_unfinished_runs_expires(runtime: Runtime) -> None:
+    digests, client = DigestLedger(runtime.ledger.store), runtime.ledger.store.client
+    digests.begin_run("daily", NINE, parse_scheduled_time(NINE).timestamp())
+    digests.save_cursor("daily", NINE, "0")
+    for name in ("runs", "cursors"):
+        assert 0 < client.ttl(runtime.ledger.store.key("digest", "daily", name)) <= 2 * 86_400
 
 
 @pytest.mark.parametrize("point", ["freeze", "settle", "close"])

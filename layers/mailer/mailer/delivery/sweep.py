@@ -1,4 +1,4 @@
-"""The sweep: sends deferred and scheduled emails that are due, and reconciles unknown ones."""
+"""The sweep: sends emails that are due, reconciles unknown ones, and dead-letters overdue digest items."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mailer.concurrency import WORKERS
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest
 from mailer.ledger import Attempt
+from mailer.ledger.digest_expiry import DigestExpiry
 from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.telemetry import logs
 
@@ -28,7 +29,8 @@ PAGE = 100
 def sweep(trigger: str, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
     """Send what is due and reconcile what is unknown, while time remains; return counts by result.
 
-    Raises StoreUnavailable. What it could not finish is due again a minute later.
+    Digest items that are too old become dead letters, counted as `expired_items`. What it could not finish is
+    due again a minute later. Raises StoreUnavailable.
     """
     counts: Counter[str] = Counter()
 
@@ -40,6 +42,7 @@ def sweep(trigger: str, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
         while deadline.allows_call() and (page := runtime.ledger.due(PAGE)):
             counts.update(pool.map(send, page))
         counts.update(reconciliation.result())
+    counts.update(_expire_digest_items(deadline, runtime))
     return dict(counts)
 
 
@@ -55,6 +58,18 @@ def _reconcile(
             resends.append(pool.submit(send, email_id))
     counts.update(resend.result() for resend in resends)
     return counts
+
+
+def _expire_digest_items(deadline: Deadline, runtime: Runtime) -> dict[str, int]:
+    """Dead-letter digest items that are too old: one page of recipients, then more while time remains."""
+    expiry, expired = DigestExpiry(runtime.ledger.store, runtime.settings.account), 0
+    if deadline.allows_call():
+        expiry.adopt()
+    while page := expiry.due(PAGE):
+        expired += sum(map(expiry.expire, page))
+        if not deadline.allows_call():
+            break
+    return {"expired_items": expired} if expired else {}
 
 
 def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> str:

@@ -25,7 +25,8 @@ PAGE = 1000
 class Planned(NamedTuple):
     """One line of a plan: `window` is None where nothing would be sent, and `why` is the reason.
 
-    `why` is otherwise `send`, or `finish` for an earlier window that is not closed.
+    `why` is otherwise `send`, or `finish` for an earlier window that is not closed. Items whose address the
+    store has lost would become a dead letter.
     """
 
     address: str
@@ -61,6 +62,8 @@ def _planned(digest: DigestConfig, recipient: PendingRecipient, scheduled_at: da
         window, why = recipient.window, "finish"
     elif not recipient.items:
         window, why = None, "nothing"
+    elif not recipient.address:
+        window, why = None, "dead_lettered"
     elif window and recipient.last_window and recipient.last_window >= window:
         window, why = None, "already_sent"
     return Planned(recipient.address, recipient.items, window, why or "send")

@@ -5,7 +5,8 @@
         render them and deliver the email              # under the key of digest, window and recipient
         once it is accepted, close the window          # and only then drop its items
 
-After a crash or duplicate event, the next run finds the frozen items, and the email under its key.
+After a crash or duplicate event, the next run finds the frozen items, and the email under its key. What goes
+wrong with one recipient does not stop the run: it is logged and counted as `error`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.concurrency import ordered_map
 from mailer.delivery.deliver import deliver
-from mailer.errors import InvalidRequest
+from mailer.email.identity import id_for
+from mailer.errors import InvalidRequest, StoreUnavailable
 from mailer.ledger import DeferPolicy
-from mailer.ledger.digests import DigestLedger, FrozenBatch, PendingRecipient
+from mailer.ledger.digests import DigestLedger, FrozenBatch, PendingRecipient, email_key
 from mailer.ledger.record import State
 from mailer.ses.error_table import Action
 from mailer.telemetry import logs
@@ -38,7 +40,12 @@ if TYPE_CHECKING:
 PAGE = 100
 MAX_ATTEMPTS = 5  # runs that attempt a window whose email is refused or cannot be rendered
 UNFINISHED = "unfinished"
-_OPEN = frozenset({State.SENDING, State.UNKNOWN, State.DEFERRED, State.SCHEDULED})
+ERROR = "error"
+DEAD_LETTERED = "dead_lettered"
+UNRESOLVED = "Ledger.Unresolved"  # the ledger has given up on the email, with a dead letter of its own
+_IN_LEDGER = frozenset(
+    {State.ACCEPTED, State.SENDING, State.UNKNOWN, State.DEFERRED, State.SCHEDULED}
+)  # SES has the email, or the ledger keeps it
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,17 @@ def _process_pages(run: _Run, cursor: str) -> Counter[str]:
 
 
 def _send_recipient(run: _Run, recipient: PendingRecipient) -> str:
-    """Send one recipient's digest and return the result, as it is counted."""
+    """Send one recipient's digest and return the result, as it is counted; raises StoreUnavailable."""
+    try:
+        return _send_window(run, recipient)
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - of this recipient; the others get their digests
+        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=recipient.key)
+        return ERROR
+
+
+def _send_window(run: _Run, recipient: PendingRecipient) -> str:
     window, why = window_at(run.digest, recipient.time_zone, run.scheduled_at)
     if not (window or recipient.window):
         return str(why)
@@ -103,25 +120,37 @@ def _send_recipient(run: _Run, recipient: PendingRecipient) -> str:
     batch = run.digests.freeze(run.digest, recipient.key, window, format_utc(run.scheduled_at))
     if isinstance(batch, str):
         return batch
-    result = _send(run, recipient.key, batch)
+    try:
+        result = _send(run, recipient.key, batch)
+    except StoreUnavailable:
+        raise
+    except Exception as error:
+        if batch.attempts < MAX_ATTEMPTS:
+            raise
+        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=recipient.key)
+        return _end_window(run, recipient.key, batch, {"code": type(error).__name__})
     if result == State.ACCEPTED.value and window and batch.window < window:
-        return _send_recipient(run, recipient)  # the previous window just closed; send the current one too
+        return _send_window(run, recipient)  # the previous window just closed; send the current one too
     return result
 
 
 def _send(run: _Run, recipient: str, batch: FrozenBatch) -> str:
+    if batch.address is None:
+        reason = {"code": "Ledger.AddressLost", "detail": "the store has no address for the items"}
+        return _end_window(run, recipient, batch, reason)
     try:
-        rendered = render(run.digest, batch.items, batch.total, batch.address)
+        items = [json.loads(item) for item in batch.items]
+        rendered = render(run.digest, items, batch.total, batch.address)
         request = run.digest.request(
             batch.address, rendered.subject, rendered.data, run.runtime.config.defaults
         )
     except (RenderFailed, InvalidRequest) as error:
         logs.digest_failed(run.digest.name, recipient, error)
         reason = {"code": type(error).__name__, "detail": str(error)}
-        return _handle_refusal(run, recipient, batch, reason, final=False)
+        return _handle_refusal(run, recipient, batch, reason, final=batch.expired)
     outcome = deliver(
         request,
-        key=_email_key(run, recipient, batch),
+        platform_key=_email_key(run, recipient, batch),
         trigger=run.trigger,
         deadline=run.deadline,
         defer=DeferPolicy.ALWAYS,
@@ -131,7 +160,7 @@ def _send(run: _Run, recipient: str, batch: FrozenBatch) -> str:
 
 
 def _email_key(run: _Run, recipient: str, batch: FrozenBatch) -> str:
-    return f"digest:{run.digest.name}:{batch.window}:{recipient}"
+    return email_key(run.digest.name, batch.window, recipient)
 
 
 def _handle_outcome(run: _Run, recipient: str, batch: FrozenBatch, outcome: Outcome) -> str:
@@ -139,13 +168,19 @@ def _handle_outcome(run: _Run, recipient: str, batch: FrozenBatch, outcome: Outc
 
     What counts is the state of the email's record: mailer.toml may have changed since it was stored.
     """
-    if outcome.state is State.ACCEPTED:
-        run.digests.close(run.digest.name, recipient, batch.window)
+    if outcome.state in _IN_LEDGER:
+        return _leave_to_ledger(run, recipient, batch, outcome.state, outcome.code)
+    if outcome.state is State.FAILED and not batch.expired:
         return str(outcome.state.value)
-    if outcome.state in _OPEN or outcome.state is State.FAILED:
-        return str(outcome.state.value)
-    final = outcome.action is Action.SUPPRESS or outcome.state is State.EXPIRED
+    final = outcome.action is Action.SUPPRESS or outcome.state is State.EXPIRED or batch.expired
     return _handle_refusal(run, recipient, batch, outcome.reason(), final=final)
+
+
+def _leave_to_ledger(run: _Run, recipient: str, batch: FrozenBatch, state: State, code: str | None) -> str:
+    """Close the window if its email is accepted, or a dead letter of its own; else the ledger ends it."""
+    if state is State.ACCEPTED or code == UNRESOLVED:
+        run.digests.close(run.digest.name, recipient, batch.window)
+    return DEAD_LETTERED if code == UNRESOLVED else str(state.value)
 
 
 def _handle_refusal(
@@ -154,12 +189,14 @@ def _handle_refusal(
     """Leave a refused digest to the next run; dead-letter its items once retries are pointless."""
     if not final and batch.attempts < MAX_ATTEMPTS:
         return "refused"
-    body = {
-        "digest": run.digest.name,
-        "recipient": batch.address,
-        "window": batch.window,
-        "items": run.digests.frozen_items(run.digest.name, recipient),
-    }
-    run.runtime.ledger.dead_letter(_email_key(run, recipient, batch), reason, json.dumps(body))
-    run.digests.close(run.digest.name, recipient, batch.window)
-    return "dead_lettered"
+    run.digests.close(run.digest.name, recipient, batch.window, reason)
+    return DEAD_LETTERED
+
+
+def _end_window(run: _Run, recipient: str, batch: FrozenBatch, reason: dict[str, Any]) -> str:
+    """Dead-letter the items of a window that cannot be sent, unless the ledger has its email already."""
+    email_id = id_for(run.runtime.settings.account, _email_key(run, recipient, batch))
+    record = run.runtime.ledger.get(email_id)
+    if record and record.state in _IN_LEDGER:
+        return _leave_to_ledger(run, recipient, batch, record.state, record.code)
+    return _handle_refusal(run, recipient, batch, reason, final=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailer.email.identity import address_hash
@@ -20,6 +20,34 @@ if TYPE_CHECKING:
 
 SEEN_MAX = 5000  # item ids remembered for each recipient
 MAX_RUN_AGE_SECONDS = 86_400  # an older unfinished run is dropped; the next run sends its items
+SHARED = ("digest",)  # what the scripts of digests begin with
+
+
+def digest_key(store: Store, digest: str, *parts: str) -> str:
+    """Return the key of a digest that `parts` name."""
+    return store.key("digest", digest, *parts)
+
+
+def recipient_keys(store: Store, digest: str, recipient: str) -> list[str]:
+    """Return the keys that every script about one recipient begins with, in the order of `digest.lua`."""
+    names = ("items", "frozen", "recipient")
+    return [
+        digest_key(store, digest, "recipients"),
+        *(digest_key(store, digest, name, recipient) for name in names),
+        store.key("digest_expiry"),
+        store.key("dead"),
+    ]
+
+
+def recipient_params(digest: str, recipient: str, **more: Any) -> str:
+    """Return the parameters of a script about one recipient as JSON, without those that are None."""
+    params = {"digest": digest, "recipient": recipient, "retention": RETENTION, **more}
+    return json.dumps({name: value for name, value in params.items() if value is not None})
+
+
+def email_key(digest: str, window: str, recipient: str) -> str:
+    """Return the key that names the email of a recipient's window."""
+    return f"digest:{digest}:{window}:{recipient}"
 
 
 @dataclass(frozen=True)
@@ -37,7 +65,7 @@ class PendingRecipient:
     """A recipient with pending items; `key` is the address hash.
 
     `window` is the frozen window, until it is closed; `last_window` is the last closed one. The address is ""
-    where all keys have expired.
+    where the store has lost it.
     """
 
     key: str
@@ -51,16 +79,18 @@ class PendingRecipient:
 
 @dataclass(frozen=True)
 class FrozenBatch:
-    """The items of one recipient and window: `items` are those to show, `total` counts all of them.
+    """The items of one recipient and window: `items` are those to show, as JSON; `total` counts all of them.
 
-    `attempts` counts the runs that have frozen or resumed the window.
+    `attempts` counts the runs that have frozen or resumed the window. It is `expired` where all its items are
+    older than the digest's `ttl_days`. The address is None where the store has lost it.
     """
 
     window: str
-    address: str
     total: int
     attempts: int
-    items: list[dict[str, Any]] = field(default_factory=list)
+    expired: bool
+    items: list[str]
+    address: str | None = None
 
 
 class DigestLedger:
@@ -68,9 +98,9 @@ class DigestLedger:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._add = store.script("digest_add")
-        self._freeze = store.script("digest_freeze")
-        self._close = store.script("digest_close", in_full_store=True)
+        self._add = store.script("digest_add", shared=SHARED)
+        self._freeze = store.script("digest_freeze", shared=SHARED)
+        self._close = store.script("digest_close", shared=SHARED, in_full_store=True)
 
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
         """Store items for the next digest; return for each whether its item_id is new."""
@@ -110,61 +140,69 @@ class DigestLedger:
     def freeze(
         self, digest: DigestConfig, recipient: str, window: str | None, scheduled_at: str
     ) -> FrozenBatch | str:
-        """Return the items of a recipient's digest, or why there is none: `nothing`, `already_sent`.
+        """Return the items of a recipient's digest, or why there is none.
 
-        They are those of an earlier window that is not closed, else all pending items; later items wait for
-        the next window. `scheduled_at` identifies the run: each run counts as one attempt.
+        That is `nothing`, `already_sent`, or `dead_lettered` where all that waited was too old or had no
+        address. The items are those of an earlier window that is not closed, else all pending ones; later
+        items wait for the next window. `scheduled_at` identifies the run: each run counts as one attempt.
         """
-        params = {
-            "recipient": recipient,
-            "scheduled_at": scheduled_at,
-            "ttl": digest.ttl_days * DAY,
-            "max_items": digest.max_items,
-            "newest_first": digest.newest_first,
-        }
-        if window:
-            params["window"] = window
+        params = recipient_params(
+            digest.name,
+            recipient,
+            scheduled_at=scheduled_at,
+            ttl=digest.ttl_days * DAY,
+            max_items=digest.max_items,
+            newest_first=digest.newest_first,
+            window=window,
+        )
         with self._store.translate_errors():
             reply = json.loads(
-                self._freeze(keys=self._keys(digest.name, recipient), args=[json.dumps(params)])
+                self._freeze(keys=recipient_keys(self._store, digest.name, recipient), args=[params])
             )
         verdict = reply.pop("verdict")
         if verdict != "frozen":
             return str(verdict)
-        items = [json.loads(item) for item in reply.pop("items")]
+        items = reply.pop("items")
         return FrozenBatch(**reply, items=items[::-1] if digest.newest_first else items)
 
-    def frozen_items(self, digest: str, recipient: str) -> list[Any]:
-        """Return every item of the frozen window."""
-        with self._store.translate_errors():
-            entries = self._store.client.lrange(self._key(digest, "frozen", recipient), 0, -1)
-        return [json.loads(entry.partition(" ")[2]) for entry in entries]
+    def close(self, digest: str, recipient: str, window: str, reason: dict[str, Any] | None = None) -> bool:
+        """End a window once its email is accepted; return False if it is not open.
 
-    def close(self, digest: str, recipient: str, window: str) -> bool:
-        """Drop the items of a window once its email is accepted or dead-lettered; False if it was closed."""
+        With a `reason` its items become dead letters, in the same step.
+        """
+        text = json.dumps(reason) if reason else None
+        params = recipient_params(digest, recipient, window=window, reason=text)
         with self._store.translate_errors():
-            return bool(self._close(keys=self._keys(digest, recipient), args=[window, recipient, RETENTION]))
+            return bool(self._close(keys=recipient_keys(self._store, digest, recipient), args=[params]))
 
     def begin_run(self, digest: str, scheduled_at: str, timestamp: float) -> list[tuple[str, str]]:
         """Add a run and return the unfinished ones, oldest first: the scheduled time and the cursor of each.
 
-        `timestamp` is the scheduled time in Unix seconds; runs that are more than a day older are dropped.
+        `timestamp` is the scheduled time in Unix seconds; runs that are more than a day older, or later, are
+        dropped.
         """
         runs, cursors = self._key(digest, "runs"), self._key(digest, "cursors")
         with self._store.translate_errors():
             client = self._store.client
             client.zadd(runs, {scheduled_at: timestamp}, nx=True)
-            if old := client.zrange(runs, "-inf", f"({timestamp - MAX_RUN_AGE_SECONDS}", byscore=True):
-                client.zrem(runs, *old)
-                client.hdel(cursors, *old)
+            client.expire(runs, 2 * MAX_RUN_AGE_SECONDS)
+            dropped = [
+                *client.zrange(runs, "-inf", f"({timestamp - MAX_RUN_AGE_SECONDS}", byscore=True),
+                *client.zrange(runs, f"({timestamp + MAX_RUN_AGE_SECONDS}", "+inf", byscore=True),
+            ]
+            if dropped:
+                client.zrem(runs, *dropped)
+                client.hdel(cursors, *dropped)
             unfinished = client.zrange(runs, "-inf", timestamp, byscore=True)
             saved = client.hmget(cursors, unfinished)
             return list(zip(unfinished, (cursor or "" for cursor in saved), strict=True))
 
     def save_cursor(self, digest: str, scheduled_at: str, cursor: str) -> None:
         """Store that a run has processed every recipient up to `cursor`."""
+        cursors = self._key(digest, "cursors")
         with self._store.translate_errors():
-            self._store.client.hset(self._key(digest, "cursors"), scheduled_at, cursor)
+            self._store.client.hset(cursors, scheduled_at, cursor)
+            self._store.client.expire(cursors, 2 * MAX_RUN_AGE_SECONDS)
 
     def finish_run(self, digest: str, scheduled_at: str) -> None:
         """Remove a run that has processed every recipient."""
@@ -174,29 +212,23 @@ class DigestLedger:
 
     def _add_one(self, digest: DigestConfig, item: Item, pipeline: Any) -> None:
         recipient = address_hash(item.recipient)
-        params = {
-            "item_id": item.item_id,
-            "item": item.content,
-            "address": item.recipient,
-            "recipient": recipient,
-            "max_stored_items": digest.max_stored_items,
-            "newest_first": digest.newest_first,
-            "ttl": digest.ttl_days * DAY,
-            "retention": RETENTION,
-            "seen_max": SEEN_MAX,
-        }
-        if item.time_zone:
-            params["time_zone"] = item.time_zone
-        names = ("items", "seen", "recipient")
+        params = recipient_params(
+            digest.name,
+            recipient,
+            item_id=item.item_id,
+            item=item.content,
+            address=item.recipient,
+            max_stored_items=digest.max_stored_items,
+            newest_first=digest.newest_first,
+            ttl=digest.ttl_days * DAY,
+            seen_max=SEEN_MAX,
+            time_zone=item.time_zone,
+        )
         keys = [
-            self._key(digest.name, "recipients"),
-            *(self._key(digest.name, name, recipient) for name in names),
+            *recipient_keys(self._store, digest.name, recipient),
+            self._key(digest.name, "seen", recipient),
         ]
-        self._add(keys=keys, args=[json.dumps(params)], client=pipeline)
-
-    def _keys(self, digest: str, recipient: str) -> list[str]:
-        names = ("items", "frozen", "recipient")
-        return [self._key(digest, "recipients"), *(self._key(digest, name, recipient) for name in names)]
+        self._add(keys=keys, args=[params], client=pipeline)
 
     def _key(self, digest: str, *parts: str) -> str:
-        return self._store.key("digest", digest, *parts)
+        return digest_key(self._store, digest, *parts)

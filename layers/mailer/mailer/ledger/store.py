@@ -39,15 +39,16 @@ class Store:
         """Return the key of the account that `parts` name."""
         return self.prefix + ":".join(parts)
 
-    def script(self, name: str, *, in_full_store: bool = False) -> Any:
+    def script(self, name: str, *, shared: tuple[str, ...] = (), in_full_store: bool = False) -> Any:
         """Return the Lua script `name`, callable with keys and args.
 
-        Every script begins with `clock.lua` and `record.lua`. One that frees memory, or settles what is under
-        way, runs `in_full_store` too; any other is an error of a store that has reached its maxmemory.
+        Every script begins with `clock.lua`, `record.lua` and the files that `shared` names. One that frees
+        memory, or settles what is under way, runs `in_full_store` too; any other is an error of a store that
+        has reached its maxmemory.
         """
         flags = f" {_FULL_STORE}" if in_full_store else ""
         return self.client.register_script(
-            "\n".join([f"#!lua{flags}", *map(self.script_text, ("clock", "record", name))])
+            "\n".join([f"#!lua{flags}", *map(self.script_text, ("clock", "record", *shared, name))])
         )
 
     def script_text(self, name: str) -> str:

@@ -63,7 +63,7 @@ def ses_event(trigger: str, email_id: str | None, event: SesEvent, verdict: str)
     logger().info("event of SES", extra=fields)
 
 
-def unexpected(trigger: str, error: Exception) -> None:
+def unexpected(trigger: str, error: Exception, **fields: object) -> None:
     """Log an unexpected error's type and code locations, not its message, which may hold personal data."""
     frames = traceback.extract_tb(error.__traceback__)
     logger().error(
@@ -72,6 +72,7 @@ def unexpected(trigger: str, error: Exception) -> None:
             "trigger": trigger,
             "error": type(error).__name__,
             "at": [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames],
+            **fields,
         },
     )
 

@@ -1,21 +1,17 @@
--- Close a recipient's window and drop its items.
--- KEYS: 1 recipients
---       2 items
---       3 frozen
---       4 recipient
--- ARGV: 1 window
---       2 recipient (address hash)
---       3 retention of the last window (ms)
+-- Close a recipient's window: drop its items, or move them into dead letters.
+-- KEYS: 1-6 the keys of the recipient (digest.lua)
+-- ARGV: 1 the parameters (digest.lua) and: window; reason of the dead letters (JSON text, may be absent)
 
-local recipients, items, frozen, recipient = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-if redis.call('HGET', recipient, 'window') ~= ARGV[1] then
+local params = cjson.decode(ARGV[1])
+local keys = digest_keys()
+local recipient = load_recipient(keys, clock())
+if recipient.window ~= params.window then
   return 0
 end
-redis.call('DEL', frozen)
-redis.call('HSET', recipient, 'last_window', ARGV[1])
-redis.call('HDEL', recipient, 'window', 'scheduled_at', 'attempts', 'missed')
-redis.call('PEXPIRE', recipient, ARGV[3])
-if redis.call('EXISTS', items) == 0 then
-  redis.call('ZREM', recipients, ARGV[2])
+if params.reason then
+  dead_letter_window(keys, params, recipient, params.reason)
+else
+  close_window(keys, recipient)
 end
+save_recipient(keys, params, recipient)
 return 1
