@@ -196,6 +196,29 @@ def test_items_of_a_window_that_no_run_comes_back_to_become_a_dead_letter(
     assert run(TEN) == {}
 
 
+def test_open_window_is_looked_at_before_the_items_that_wait_behind_it(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    ses.add_fault("reset-before")
+    add(runtime, item(1))
+    run()
+    add(runtime, item(2))
+    assert next_look(runtime) == pytest.approx(1, abs=0.01)
+
+
+def test_window_that_a_run_tried_within_a_day_is_left_to_it(runtime: Runtime, ses: Emulator) -> None:
+    ses.add_fault("FailedOperation.InvalidTemplateID")
+    add(runtime, item(1))
+    assert run() == {"refused": 1}
+    add(runtime, item(2))
+    age_digest(runtime, ANN, 31)
+    client = runtime.ledger.store.client
+    client.hset(key(runtime, "recipient", HASH), "window_check_at", int((time.time() + 60) * 1000))
+    assert run_sweep() == {"expired_items": 1}
+    assert client.llen(key(runtime, "frozen", HASH)) == 1
+    assert [one["window"] for one in letters(runtime)] == [None]
+
+
 def test_refused_window_whose_items_are_too_old_is_not_tried_again(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InvalidTemplateID", times=None)
     add(runtime, item(1))

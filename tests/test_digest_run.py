@@ -252,6 +252,8 @@ def test_run_that_is_far_from_this_one_is_dropped(runtime: Runtime) -> None:
     digests.begin_run("daily", far, parse_scheduled_time(far).timestamp())
     now = parse_scheduled_time(NINE).timestamp()
     assert digests.begin_run("daily", NINE, now) == [(NINE, "")]
+    store = runtime.ledger.store
+    assert store.client.zrange(store.key("digest", "daily", "runs"), 0, -1) == [NINE]
     assert digests.begin_run("daily", far, parse_scheduled_time(far).timestamp()) == [(far, "")]
 
 
