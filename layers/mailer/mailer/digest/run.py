@@ -121,7 +121,7 @@ def _send(run: _Run, recipient: str, batch: FrozenBatch) -> str:
         return _handle_refusal(run, recipient, batch, reason, final=False)
     outcome = deliver(
         request,
-        key=_email_key(run, recipient, batch),
+        platform_key=_email_key(run, recipient, batch),
         trigger=run.trigger,
         deadline=run.deadline,
         defer=DeferPolicy.ALWAYS,
