@@ -158,6 +158,27 @@ def test_changed_configuration_does_not_send_a_pending_digest_twice(
     assert len(ses.inbox()) == 1
 
 
+def test_digest_sent_before_a_change_of_the_defaults_is_closed_by_the_next_run(
+    runtime: Runtime,
+    ses: Emulator,
+    digests_toml: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    log: io.StringIO,
+) -> None:
+    add(runtime, item(1))
+    with monkeypatch.context() as killed:
+        killed.setattr(DigestLedger, "close", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run()
+    digests_toml.write_text(TOML.replace("[defaults]", "[defaults]\nreply_to = 'help@shop.example'"))
+    monkeypatch.setenv("MAILER_RATE", "19")  # another process, which reads mailer.toml anew
+    assert run() == {"accepted": 1}
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    emails = [(line["disposition"], line["replayed"]) for line in lines if line["message"] == "email"]
+    assert emails == [("accepted", False), ("accepted", True)]
+    assert len(ses.inbox()) == 1
+
+
 def test_suppressed_recipient_is_reported_and_the_items_are_dead_lettered(
     runtime: Runtime, ses: Emulator
 ) -> None:

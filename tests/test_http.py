@@ -15,6 +15,7 @@ from mailer.http_api import app
 
 if TYPE_CHECKING:
     import io
+    from pathlib import Path
 
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
@@ -57,6 +58,25 @@ def test_another_payload_under_the_key_is_422(runtime: Runtime, ses: Emulator) -
     assert problem["code"] == "IdempotencyKeyReused"
     assert not problem["retryable"]
     assert len(ses.calls()) == 1
+
+
+def test_retry_under_a_key_after_a_change_of_the_defaults_is_replayed(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    keyed = {"Idempotency-Key": "order-1"}
+    unsent = {name: value for name, value in body().items() if name != "from"}
+    ids = []
+    for sender in ("noreply@mail.shop.example", "hello@mail.shop.example"):
+        path = tmp_path / f"{sender}.toml"
+        path.write_text(f"[defaults]\nfrom = '{sender}'\n")
+        monkeypatch.setenv("MAILER_CONFIG", str(path))
+        status, _, answer = call("POST", "/emails", unsent, headers=keyed)
+        _, _, batch = call("POST", "/emails/batch", {"emails": [unsent]}, headers=keyed)
+        ids.append((status, answer["id"], batch["results"][0]["status"], batch["results"][0]["id"]))
+    assert ids[0] == ids[1]
+    assert len(ses.inbox()) == 2
+    status, _, problem = call("POST", "/emails", {**unsent, "subject": "Other"}, headers=keyed)
+    assert (status, problem["code"]) == (422, "IdempotencyKeyReused")
 
 
 def test_email_in_flight_is_409_with_retry_after(runtime: Runtime) -> None:

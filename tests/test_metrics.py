@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import email
+from factories import LambdaContext, body, email
+from http_calls import call
 from mailer.delivery.deliver import deliver
+from mailer.triggers.queue import handle
+from queue_events import sqs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
@@ -67,6 +72,31 @@ def test_replay_is_counted_as_such_and_a_reused_key_as_refused(
     assert counted(first) == {"Accepted", "Latency"}
     assert counted(replayed) == {"Replayed"}
     assert counted(reused) == {"Refused"}
+
+
+@pytest.mark.usefixtures("on_lambda")
+def test_what_a_condition_leaves_out_is_counted(
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "mailer.toml"
+    path.write_text(
+        "[queues.orders]\nmatch = {source = 'sqs'}\nwhen = 'paid'\n"
+        "[webhooks.contact]\nscheme = 'token'\nsecret_env = 'MAILER_TOKEN'\nwhen = 'paid'\n"
+    )
+    monkeypatch.setenv("MAILER_CONFIG", str(path))
+    monkeypatch.setenv("MAILER_TOKEN", "token")
+    handle(sqs({"paid": False}, body()), LambdaContext())
+    status, _, _ = call("POST", "/webhooks/contact", {"paid": 0}, headers={"X-Webhook-Token": "token"})
+    assert status == 204
+    lines = blobs(capsys)
+    assert [(counted(line), line["trigger"]) for line in lines] == [
+        ({"Ignored"}, "sqs"),
+        ({"Ignored"}, "sqs"),
+        ({"Ignored"}, "api-gateway-v2"),
+    ]
 
 
 def test_service_has_a_name_where_none_is_set(

@@ -11,6 +11,7 @@ from factories import LambdaContext, body, scf_context
 from mailer.email.identity import id_for
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.ledger.record import State
+from mailer.triggers.ckafka import CKAFKA
 from mailer.triggers.messages import RedeliveryRequired
 from mailer.triggers.queue import handle
 from queue_events import ckafka, failures, sqs
@@ -113,7 +114,7 @@ def test_bad_record_of_ckafka_becomes_a_dead_letter_and_blocks_nothing(
     handle(event, scf_context())
     handle(event, scf_context())
     letters = runtime.ledger.dead_letters()
-    assert [letter["source"] for letter in letters] == ["ckafka:emails:1:0", "ckafka:emails:1:1"]
+    assert [letter["source"] for letter in letters] == [message.key for message in CKAFKA.messages(event)[:2]]
     assert letters[0]["body"] == "{not json"
     assert json.loads(letters[1]["reason"])["code"] == "FailedOperation.InvalidTemplateID"
     assert len(ses.inbox()) == 1
@@ -121,8 +122,10 @@ def test_bad_record_of_ckafka_becomes_a_dead_letter_and_blocks_nothing(
 
 def test_ckafka_email_that_is_halted_is_deferred(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
-    assert handle(ckafka(body()), scf_context()) == {"records": 1}
-    record = runtime.ledger.get(id_for(runtime.settings.account, "ckafka:emails:1:0"))
+    event = ckafka(body())
+    assert handle(event, scf_context()) == {"records": 1}
+    (message,) = CKAFKA.messages(event)
+    record = runtime.ledger.get(id_for(runtime.settings.account, str(message.key)))
     assert record
     assert record.state is State.DEFERRED
 

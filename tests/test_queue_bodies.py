@@ -10,6 +10,7 @@ import pytest
 
 from factories import LambdaContext, body, scf_context
 from mailer.config.file import Config
+from mailer.email.identity import id_for
 from mailer.errors import ConfigurationError
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
@@ -28,6 +29,7 @@ from queue_events import (
 )
 
 if TYPE_CHECKING:
+    import io
     from pathlib import Path
 
     from local.ses_emulator import Emulator
@@ -78,9 +80,9 @@ def reason(runtime: Runtime) -> Any:
 def configured(tmp_path: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
     """Write mailer.toml with tables that match the messages of one origin."""
 
-    def write(match: str) -> None:
+    def write(match: str, mapping: str = MAPPING) -> None:
         path = tmp_path / "mailer.toml"
-        path.write_text(MAPPING.replace("{match}", match))
+        path.write_text(mapping.replace("{match}", match))
         monkeypatch.setenv("MAILER_CONFIG", str(path))
 
     return write
@@ -193,6 +195,56 @@ def test_first_table_that_matches_the_payload_maps_it_and_others_are_ignored(
     assert sorted(mail.subject for mail in ses.inbox()) == ["Please pay", "Thank you"]
 
 
+def test_message_that_no_table_selects_is_logged_without_its_content(
+    configured: Any, runtime: Runtime, log: io.StringIO
+) -> None:
+    configured('{ queue = "emails" }')
+    assert failures(handle(sqs({**ORDER, "paid": False}), LambdaContext())) == []
+    assert failures(handle(sqs(body(), first=1), LambdaContext())) == []  # an email request is mapped too
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    account = runtime.settings.account
+    names = ("message", "trigger", "id", "tables", "state")
+    assert [tuple(line[name] for name in names) for line in lines] == [
+        ("message ignored", "sqs", id_for(account, key), ["queues.orders", "queues.unpaid"], "ignored")
+        for key in ("sqs:message-0", "sqs:message-1")
+    ]
+    for content in ("ann@", "o-1", "message-0"):
+        assert content not in log.getvalue()
+
+
+def test_message_without_an_identity_that_no_table_selects_is_logged(
+    configured: Any, runtime: Runtime, log: io.StringIO
+) -> None:
+    configured('{ queue = "emails" }')
+    handle(rabbitmq({**ORDER, "paid": False}, identified=False), LambdaContext())
+    line = json.loads(log.getvalue())
+    assert (line.get("id"), line["state"]) == (None, "ignored")
+
+
+@pytest.mark.parametrize("order", [ORDER, {**ORDER, "paid": False, "due": True}], ids=["keyed", "not keyed"])
+def test_redelivery_after_a_change_of_mailer_toml_is_the_same_email(
+    configured: Any, runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, order: Any
+) -> None:
+    match = '{ topic = "emails" }'
+    configured(match)
+    handle(cmq(order), scf_context())
+    configured(match, MAPPING.replace('subject = "', 'subject = "New: ').replace("Shop <", "Our shop <"))
+    monkeypatch.setenv("MAILER_RATE", "19")  # another process, which reads mailer.toml anew
+    handle(cmq(order), scf_context())
+    assert len(ses.calls()) == 1
+    assert runtime.ledger.dead_letters() == []
+
+
+def test_key_that_a_mapping_finds_is_the_callers(configured: Any, runtime: Runtime, ses: Emulator) -> None:
+    configured('{ topic = "emails" }')
+    for order in (ORDER, ORDER):
+        handle(cmq(order), scf_context())
+    assert len(ses.calls()) == 1
+    handle(cmq({**ORDER, "buyer": {"email": "bob@customer.example", "name": "Bob"}}), scf_context())
+    assert reason(runtime)["code"] == "IdempotencyKeyReused"
+    assert len(ses.calls()) == 1
+
+
 def test_payload_that_does_not_fit_its_mapping_is_refused_by_name(
     configured: Any, runtime: Runtime, ses: Emulator
 ) -> None:
@@ -237,8 +289,10 @@ def test_item_of_a_digest_is_queued_once_and_sent_with_its_run(
     )
     monkeypatch.setenv("MAILER_CONFIG", str(path))
     unnamed = {name: value for name, value in ITEM.items() if name != "item_id"}
+    event = ckafka(around(ITEM), around(unnamed))
+    event["Records"][1]["Ckafka"]["topic"] = "t" * 249  # the longest name there is
     for _ in range(2):
-        assert handle(ckafka(around(ITEM), around(unnamed)), scf_context()) == {"records": 2}
+        assert handle(event, scf_context()) == {"records": 2}
     job = {"job": "digest", "digest": "daily", "scheduled_time": "2026-05-01T09:00:00Z"}
     run_schedule(job, scf_context())
     (mail,) = ses.inbox()

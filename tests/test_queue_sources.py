@@ -23,6 +23,7 @@ from queue_events import (
     ckafka,
     cloud_event,
     cmq,
+    encoded,
     failures,
     kafka,
     rabbitmq,
@@ -189,6 +190,112 @@ def test_clusters_with_one_topic_name_are_distinguished(runtime: Runtime, ses: E
     handle(one, LambdaContext())
     handle(two, LambdaContext())
     assert subjects(ses) == ["one", "two"]
+
+
+def self_managed(brokers: str, *bodies: Any) -> dict[str, Any]:
+    event = kafka({"emails-0": list(bodies)})
+    del event["eventSourceArn"]
+    return {**event, "eventSource": "SelfManagedKafka", "bootstrapServers": brokers}
+
+
+def test_self_managed_clusters_are_distinguished_by_their_brokers(runtime: Runtime, ses: Emulator) -> None:
+    for brokers in ("a.example:9092,b.example:9092", "b.example:9092, a.example:9092"):
+        assert failures(handle(self_managed(brokers, body()), LambdaContext())) == []
+    assert len(ses.calls()) == 1
+    assert failures(handle(self_managed("c.example:9092", body()), LambdaContext())) == []
+    assert len(ses.calls()) == 2
+
+
+@pytest.mark.parametrize(
+    "change", [{"key": "b3RoZXI="}, {"timestamp": 2}, {"headers": [{"origin": [1]}]}, {"value": None}]
+)
+def test_record_of_kafka_at_the_same_place_with_other_content_is_another_email(
+    runtime: Runtime, ses: Emulator, change: dict[str, Any]
+) -> None:
+    """As two clusters without an ARN have it, or a topic that was deleted and made anew."""
+    event = self_managed("", body())
+    (record,) = event["records"]["emails-0"]
+    record |= {"timestamp": 1, "key": "b3JkZXI=", "headers": [{"origin": [0]}]}
+    handle(event, LambdaContext())
+    if "value" in change:
+        change = {"value": encoded(body(subject="Other"))}
+    record |= change
+    for _ in range(2):
+        assert failures(handle(event, LambdaContext())) == []
+    assert len(ses.calls()) == 2
+
+
+@pytest.mark.parametrize("change", [{"msgKey": "order-2"}, {"msgBody": json.dumps(body(subject="Other"))}])
+def test_record_of_ckafka_at_the_same_place_with_other_content_is_another_email(
+    runtime: Runtime, ses: Emulator, change: dict[str, Any]
+) -> None:
+    event = ckafka(body())
+    handle(event, scf_context())
+    event["Records"][0]["Ckafka"] |= change
+    for _ in range(2):
+        assert handle(event, scf_context()) == {"records": 1}
+    assert len(ses.calls()) == 2
+
+
+def test_record_of_kafka_that_cannot_be_hashed_needs_a_key(runtime: Runtime, ses: Emulator) -> None:
+    headers: Any = []
+    for _ in range(200_000):
+        headers = [headers]
+    event = kafka({"emails-0": [body(), body(idempotency_key="order-1")]})
+    for record in event["records"]["emails-0"]:
+        record["headers"] = headers
+    assert failures(handle(event, LambdaContext())) == []
+    (letter,) = letters(runtime)
+    assert letter["reason"]["errors"][0]["pointer"] == "/idempotency_key"
+    assert len(ses.calls()) == 1
+
+
+REDELIVERED: dict[str, Callable[..., dict[str, Any]]] = {
+    "sqs": sqs,
+    "sns": sns,
+    "sns in sqs": sns_in_sqs,
+    "activemq": activemq,
+    "rabbitmq": rabbitmq,
+    "cmq": cmq,
+    "tdmq": tdmq,
+    "cloud event": cloud_event,
+    "invoke": lambda one: one,
+}
+
+
+@pytest.mark.parametrize("source", REDELIVERED)
+def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
+    runtime: Runtime, ses: Emulator, source: str
+) -> None:
+    for subject in ("one", "two"):
+        answer = handle(REDELIVERED[source](body(subject=subject)), context(source))
+        assert answer.get("batchItemFailures", []) == []
+    assert subjects(ses) == ["one"]
+    assert letters(runtime) == []
+
+
+@pytest.mark.parametrize("source", REDELIVERED)
+def test_other_content_under_a_key_of_the_caller_is_refused(
+    runtime: Runtime, ses: Emulator, source: str
+) -> None:
+    for subject in ("one", "two"):
+        request = body(subject=subject, idempotency_key="order-1")
+        answer = handle(REDELIVERED[source](request), context(source))
+    assert subjects(ses) == ["one"]
+    if "sqs" in source:
+        assert failures(answer) == ["message-0"]
+        return
+    (letter,) = letters(runtime)
+    assert letter["reason"]["code"] == "IdempotencyKeyReused"
+
+
+def test_another_message_under_one_key_has_a_dead_letter_of_its_own(runtime: Runtime, ses: Emulator) -> None:
+    refused = [body(to="nobody"), body(to="nobody either")]
+    for one in [*refused, *refused]:
+        handle(sns(one), LambdaContext())
+    found = letters(runtime)
+    assert [json.loads(letter["body"]) for letter in found] == refused
+    assert len({letter["source"] for letter in found}) == 1
 
 
 def test_notification_is_one_email_directly_and_inside_sqs(runtime: Runtime, ses: Emulator) -> None:

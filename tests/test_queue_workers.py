@@ -16,6 +16,7 @@ import pytest
 from factories import LambdaContext, body
 from mailer.email.identity import id_for
 from mailer.ledger.record import State
+from mailer.triggers.kafka import KAFKA
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
 from queue_events import failures, kafka, sqs
@@ -134,7 +135,7 @@ def test_redelivered_batch_of_a_killed_worker_is_sent_once(
 
 
 def email_id(runtime: Runtime, batch: Json, offset: int) -> str:
-    return id_for(runtime.settings.account, f"kafka:{batch['eventSourceArn']}:emails-0:{offset}")
+    return id_for(runtime.settings.account, str(KAFKA.messages(batch)[offset].key))
 
 
 def record(runtime: Runtime, batch: Json, offset: int) -> Any:

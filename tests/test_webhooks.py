@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from pathlib import Path
@@ -12,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from factories import API_KEY
+from factories import API_KEY, LambdaContext
 from http_calls import SHAPES, api_gateway_v2, call, clb, lambda_url
 from local.signing import SIGNERS, WEBHOOK_SECRETS, github, standard_webhooks
 from mailer.config.file import Config
 from mailer.config.webhook_schemes import SCHEMES, TOLERANCE
-from mailer.errors import ConfigurationError
+from mailer.email.identity import id_for
+from mailer.errors import ConfigurationError, StoreUnavailable
+from mailer.http_api import app
 
 if TYPE_CHECKING:
     import io
@@ -67,6 +70,10 @@ def _sources(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setenv(name, secret)
 
 
+def paid_by(address: str) -> dict[str, Any]:
+    return {"type": "invoice.paid", "data": {"number": "1", "customer": {"email": address, "name": "Mia"}}}
+
+
 def signed(source: str, text: str, event: str = "msg_1", moment: float | None = None) -> dict[str, str]:
     variable = f"MAILER_WEBHOOK_{source.upper()}"
     moment = time.time() if moment is None else moment
@@ -79,6 +86,10 @@ def post(
     text = payload if isinstance(payload, str) else json.dumps(payload)
     headers = signed(source, text) if headers is None else headers
     return call("POST", f"/webhooks/{source}", text, headers={"Authorization": "", **headers}, shape=shape)
+
+
+def letters(runtime: Runtime) -> list[dict[str, Any]]:
+    return [{**letter, "reason": json.loads(letter["reason"])} for letter in runtime.ledger.dead_letters()]
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape is not clb])
@@ -112,11 +123,40 @@ def test_condition_that_is_not_met_is_204_and_sends_nothing(
     assert ses.calls() == []
 
 
-def test_same_webhook_with_another_body_is_422(environment: dict[str, str], ses: Emulator) -> None:
-    post("billing", BILLING)
+def test_id_of_the_sender_is_one_email_whatever_a_redelivery_holds(
+    environment: dict[str, str], ses: Emulator
+) -> None:
+    _, _, first = post("billing", BILLING)
     other = {**BILLING, "data": {**BILLING["data"], "number": "7"}}  # type: ignore[dict-item]
-    status, _, problem = post("billing", other)
+    status, headers, again = post("billing", other)
+    assert (status, headers["Idempotent-Replayed"], again["id"]) == (200, "true", first["id"])
+    assert len(ses.inbox()) == 1
+
+
+def test_mapped_key_with_another_payload_is_422(runtime: Runtime, ses: Emulator) -> None:
+    post("contact", PAYLOADS["contact"])
+    other = {**PAYLOADS["contact"], "message": "Do you ship chairs?"}
+    status, _, problem = post("contact", other)
     assert (status, problem["code"]) == (422, "IdempotencyKeyReused")
+    (letter,) = letters(runtime)
+    assert (letter["body"], letter["reason"]["code"]) == (json.dumps(other), "IdempotencyKeyReused")
+    assert len(ses.inbox()) == 1
+
+
+@pytest.mark.parametrize("source", PAYLOADS)
+def test_redelivery_after_a_change_of_mailer_toml_is_the_same_email(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    first = post(source, PAYLOADS[source])[2]
+    changed = tmp_path / "mailer.toml"
+    text = CONFIG.read_text(encoding="utf-8").replace("template.id = 100093", "template.id = 100091")
+    text = text.replace("A message from", "News from")
+    changed.write_text(text.replace("[defaults]", '[defaults]\nheaders.X-Version = "2"'), encoding="utf-8")
+    monkeypatch.setenv("MAILER_CONFIG", str(changed))
+    status, _, again = post(source, PAYLOADS[source])
+    assert (status, again["replayed"], again["id"]) == (200, True, first["id"])
+    assert letters(runtime) == []
+    assert len(ses.inbox()) == 1
 
 
 def test_one_event_id_at_two_sources_is_two_emails(environment: dict[str, str], ses: Emulator) -> None:
@@ -323,6 +363,103 @@ def test_condition_that_does_not_fit_the_payload_is_422(
     status, _, problem = post("billing", {"type": 7})
     assert status == 422
     assert "starts_with(type, 'invoice')" in problem["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        ("{", "InvalidRequest"),
+        ({"type": "invoice.paid"}, "InvalidRequest"),
+        (paid_by("nobody"), "InvalidRequest"),
+        (paid_by("FailedOperation.WrongContentJson@fault.example"), "FailedOperation.WrongContentJson"),
+        (paid_by("EmailAddrInBlacklist@fault.example"), "FailedOperation.EmailAddrInBlacklist"),
+    ],
+    ids=["not JSON", "not mapped", "no email", "refused by SES", "suppressed"],
+)
+def test_refused_webhook_is_422_and_one_dead_letter_over_redeliveries(
+    runtime: Runtime, ses: Emulator, payload: Any, code: str
+) -> None:
+    for _ in range(3):
+        status, _, problem = post("billing", payload)
+        assert (status, problem["code"]) == (422, code)
+    (letter,) = letters(runtime)
+    assert letter["source"] == "webhook:billing:msg_1"
+    assert letter["body"] == (payload if isinstance(payload, str) else json.dumps(payload))
+    assert letter["reason"]["code"] == code
+    if code == "InvalidRequest":
+        assert letter["reason"]["errors"] == problem["errors"]
+    else:
+        assert letter["reason"]["id"] == problem["id"]
+
+
+def test_expired_webhook_is_a_dead_letter(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = CONFIG.read_text(encoding="utf-8")
+    expired = text.replace("[defaults]", '[defaults]\nexpires_at = "2020-01-01T00:00:00Z"')
+    (tmp_path / "mailer.toml").write_text(expired, encoding="utf-8")
+    monkeypatch.setenv("MAILER_CONFIG", str(tmp_path / "mailer.toml"))
+    assert post("billing", BILLING)[2]["state"] == "expired"
+    (letter,) = letters(runtime)
+    assert (letter["reason"]["state"], letter["reason"]["pointer"]) == ("expired", "/expires_at")
+
+
+def test_another_event_under_one_id_has_a_dead_letter_of_its_own(runtime: Runtime, ses: Emulator) -> None:
+    for name in ("nobody", "nobody either"):
+        assert post("billing", paid_by(name))[0] == 422
+    assert [json.loads(letter["body"]) for letter in letters(runtime)] == [
+        paid_by("nobody"),
+        paid_by("nobody either"),
+    ]
+
+
+def test_webhook_that_is_not_utf8_is_dead_lettered_as_base64(runtime: Runtime, ses: Emulator) -> None:
+    raw = b'{"type": "\xff"}'
+    variable = "MAILER_WEBHOOK_BILLING"
+    headers = SIGNERS[variable](WEBHOOK_SECRETS[variable], raw, "msg_1", time.time())
+    event = lambda_url("POST", "/webhooks/billing", headers, "")
+    event["body"] = base64.b64encode(raw).decode()
+    assert app.handle(event, LambdaContext())["statusCode"] == 422
+    (letter,) = letters(runtime)
+    assert letter["reason"]["encoding"] == "base64"
+    assert base64.b64decode(letter["body"]) == raw
+
+
+@pytest.mark.parametrize("name", ["nobody", "FailedOperation.WrongContentJson@fault.example"])
+def test_refused_webhook_is_503_while_its_dead_letter_cannot_be_stored(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def gone(*_arguments: Any) -> None:
+        raise StoreUnavailable("ConnectionError")
+
+    with monkeypatch.context() as store_down:
+        store_down.setattr(runtime.ledger, "dead_letter", gone)
+        status, headers, problem = post("billing", paid_by(name))
+    assert (status, problem["code"], problem["retryable"]) == (503, "StoreUnavailable", True)
+    assert headers["Retry-After"]
+    assert post("billing", paid_by(name))[0] == 422
+    assert len(letters(runtime)) == 1
+
+
+@pytest.mark.parametrize(("source", "change"), [("billing", {"webhook-id": "msg_2"}), ("contact", {})])
+def test_unsigned_or_wrongly_signed_webhook_leaves_no_dead_letter(
+    runtime: Runtime, source: str, change: dict[str, str]
+) -> None:
+    headers = {**signed(source, "{"), **change} if change else {}
+    assert post(source, "{", headers)[0] == 401
+    assert letters(runtime) == []
+
+
+def test_webhook_that_is_left_out_is_logged_without_its_content(runtime: Runtime, log: io.StringIO) -> None:
+    post("billing", {**BILLING, "type": "invoice.created"})
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    email_id = id_for(runtime.settings.account, "webhook:billing:msg_1")
+    logged = {"trigger": "api-gateway-v2", "id": email_id, "tables": ["webhooks.billing"], "state": "ignored"}
+    assert line["message"] == "message ignored"
+    assert line.items() >= {"caller": "webhook:billing"}.items()
+    assert {name: line[name] for name in logged} == logged
+    for content in ("mia@", "1006", "msg_1", "invoice.created"):
+        assert content not in log.getvalue()
 
 
 def test_unknown_source_is_404(environment: dict[str, str]) -> None:

@@ -192,7 +192,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/webhooks/{source}"): Operation(
         "takeWebhook",
         "Send the email that `[webhooks.…]` of mailer.toml makes of another system's event. The webhook's "
-        "own id is the idempotency key.",
+        "own id identifies the email. A signed webhook that is refused is kept as a dead letter too.",
         {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent")},
         (401, 404, 409, 415, *_BODY),
         "Webhook",

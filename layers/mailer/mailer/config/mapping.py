@@ -34,13 +34,15 @@ class PayloadMapping:
         """Return the request for the payload; raises InvalidRequest.
 
         An error names the field and the expression, if its value is one's result. An expression that finds
-        nothing is an error; `||` gives a default for what may be missing.
+        nothing is an error; `||` gives a default for what may be missing. The request counts as written by
+        the sender of the payload, so that a change of mailer.toml does not change what was asked for.
         """
         fields = _merge(self.constants, _evaluate(self.expressions, payload, ""))
         try:
-            return EmailRequest.parse(fields, defaults)
+            request = EmailRequest.parse(fields, defaults)
         except InvalidRequest as error:
             raise InvalidRequest(self._explain(one) for one in error.errors) from None
+        return request.written_as(payload)
 
     def _explain(self, error: FieldError) -> FieldError:
         found: Any = self.expressions
@@ -79,6 +81,11 @@ class MappedTable(NamedTable):
     when: Expression | None = None
     email: EmailFields = Field(default_factory=dict)
     map: Annotated[EmailFields, AfterValidator(_compile_all)] = Field(default_factory=dict)
+
+    @property
+    def table(self) -> str:
+        """The table's section and name, as mailer.toml has them between its brackets."""
+        return f"{self.SECTION}.{self.name}"
 
     @property
     def mapping(self) -> PayloadMapping:

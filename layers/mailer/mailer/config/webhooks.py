@@ -47,7 +47,7 @@ class WebhookSource(MappedTable):
         return self.scheme.verifies(headers, body, self._secrets(), time.time())
 
     def key(self, headers: Mapping[str, str], body: bytes, payload: dict[str, Any]) -> str:
-        """Return the idempotency key of a webhook: its own id, else the hash of its bytes."""
+        """Return the key of a webhook, the same at every delivery: its own id, else the hash of its bytes."""
         event = self.scheme.event(headers, payload)
         return f"webhook:{self.name}:{event or hashlib.sha256(body).hexdigest()}"
 

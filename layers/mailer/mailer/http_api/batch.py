@@ -14,7 +14,7 @@ from mailer.email.strict_json import check_object, pointer_token, read_json
 from mailer.errors import FieldError, InvalidRequest, StoreUnavailable
 from mailer.telemetry import logs
 
-from .emails import idempotency_key, send
+from .emails import idempotency_key, outcome_response, send
 from .problems import MIN_ERROR_STATUS, error_problem
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def post_batch(context: RequestContext) -> Response[str]:
 def _send_item(index: int, item: Any, key: str | None, context: RequestContext) -> dict[str, Any]:
     try:
         request = EmailRequest.parse(check_object(item), context.runtime.config.defaults)
-        response = send(request, key, context)
+        response = outcome_response(send(request, context, key=key))
     except (InvalidRequest, StoreUnavailable) as error:
         logs.refused(context.trigger, error, index=index)
         response = error_problem(error)

@@ -43,17 +43,27 @@ def post_email(context: RequestContext) -> Response[str]:
     request = EmailRequest.parse(context.request.body, context.runtime.config.defaults)
     if key and request.idempotency_key and key != request.idempotency_key:
         raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
-    return send(request, key, context)
+    return outcome_response(send(request, context, key=key))
 
 
-def send(request: EmailRequest, key: str | None, context: RequestContext) -> Response[str]:
-    """Deliver the email, with `key` as its key if it has none of its own; raises StoreUnavailable."""
+def send(
+    request: EmailRequest,
+    context: RequestContext,
+    *,
+    key: str | None = None,
+    platform_key: str | None = None,
+) -> Outcome:
+    """Deliver the email and return its outcome; raises StoreUnavailable. The keys are those of `deliver`."""
     from mailer.delivery.deliver import deliver
 
-    outcome = deliver(
-        request, key=key, trigger=context.trigger, deadline=context.deadline, runtime=context.runtime
+    return deliver(
+        request,
+        key=key,
+        platform_key=platform_key,
+        trigger=context.trigger,
+        deadline=context.deadline,
+        runtime=context.runtime,
     )
-    return outcome_response(outcome)
 
 
 def get_email(context: RequestContext) -> Response[str]:

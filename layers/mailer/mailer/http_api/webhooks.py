@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.email.strict_json import read_object
+from mailer.errors import InvalidRequest
 from mailer.telemetry import logs
+from mailer.triggers.dead_letters import PERMANENT, add_dead_letter, invalid_reason
+from mailer.triggers.ignored import report_ignored
 
-from .emails import send
+from .emails import outcome_response, send
 from .problems import problem
 
 if TYPE_CHECKING:
+    from mailer.config.webhooks import WebhookSource
+    from mailer.delivery.outcome import Outcome
+
     from .context import RequestContext
 
 
 def post_webhook(context: RequestContext) -> Response[str]:
     """Send the email that mailer.toml maps the payload to, or return 204 if its condition is not met.
 
-    Raises InvalidRequest for a payload that cannot be mapped, ConfigurationError and StoreUnavailable.
+    A webhook that is refused after its signature was verified is dead-lettered. Raises InvalidRequest for a
+    payload that cannot be mapped, ConfigurationError and StoreUnavailable.
     """
-    request, config = context.request, context.runtime.config
-    source = config.webhooks.get(unquote(context.path["source"]))
+    request = context.request
+    source = context.runtime.config.webhooks.get(unquote(context.path["source"]))
     if source is None:
         return problem(404, "NotFound", "mailer.toml has no such source of webhooks")
     if not source.verifies(request.headers, request.body, verbatim=request.body_is_verbatim):
@@ -34,11 +41,37 @@ def post_webhook(context: RequestContext) -> Response[str]:
             headers={"WWW-Authenticate": 'Webhook realm="mailer"'},
         )
     logs.set_caller(f"webhook:{source.name}")
-    payload = read_object(request.body)
-    if not source.mapping.matches(payload):
+    payload: dict[str, Any] = {}
+    try:
+        payload = read_object(request.body)
+        outcome = _deliver(source, payload, context)
+    except InvalidRequest as error:
+        _dead_letter(source, payload, invalid_reason(error), context)
+        raise
+    if outcome is None:
         return Response(204, None, "")
-    return send(
-        source.mapping.request(payload, config.defaults),
-        source.key(request.headers, request.body, payload),
-        context,
-    )
+    if outcome.disposition in PERMANENT:
+        _dead_letter(source, payload, outcome.reason(), context)
+    return outcome_response(outcome)
+
+
+def _deliver(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> Outcome | None:
+    """Return the outcome of the email for the payload, or None if the source's condition is not met."""
+    key = _key(source, payload, context)
+    if not source.mapping.matches(payload):
+        report_ignored(context.runtime, context.trigger, key, [source.table])
+        return None
+    request = source.mapping.request(payload, context.runtime.config.defaults)
+    return send(request, context, platform_key=key)
+
+
+def _dead_letter(
+    source: WebhookSource, payload: dict[str, Any], reason: dict[str, Any], context: RequestContext
+) -> None:
+    """Store the refused webhook: many senders do not try again after a 422, and keep nothing."""
+    key = _key(source, payload, context)
+    add_dead_letter(context.runtime, context.trigger, key, reason, context.request.body)
+
+
+def _key(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> str:
+    return source.key(context.request.headers, context.request.body, payload)

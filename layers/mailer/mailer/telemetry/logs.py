@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aws_lambda_powertools import Logger
 
     from mailer.errors import MailerError
@@ -40,6 +42,12 @@ def refused(trigger: str, error: MailerError, **fields: object) -> None:
             **fields,
         },
     )
+
+
+def ignored(trigger: str, email_id: str | None, tables: Sequence[str]) -> None:
+    """Log that the `when` of each of these tables of mailer.toml leaves a message out."""
+    fields = {"trigger": trigger, "id": email_id, "tables": list(tables), "state": "ignored"}
+    logger().info("message ignored", extra=fields)
 
 
 def set_caller(name: str | None) -> None:

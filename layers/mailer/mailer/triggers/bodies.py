@@ -24,10 +24,10 @@ _DIGEST_ITEM_FIELDS = {"digest", "recipient"}
 
 @dataclass(frozen=True)
 class ParsedEmail:
-    """The email request of a message and its idempotency key (None: the message has none)."""
+    """The email request of a message, and the platform's key of the message (None: it has none)."""
 
     request: EmailRequest
-    key: str | None
+    platform_key: str | None
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,24 @@ class DigestItem:
     """The unchecked item of a digest (`digest`, `recipient`, `item` and more) and its message's key."""
 
     fields: dict[str, Any]
-    key: str | None
+    platform_key: str | None
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A message for which no `when` of the `tables` of mailer.toml for its origin holds."""
+
+    tables: tuple[str, ...]
+    platform_key: str | None
 
 
 def read_body(
     body: Any, origin: Mapping[str, str], key: str | None, config: Config
-) -> ParsedEmail | DigestItem | None:
-    """Return the email or item in `body` (JSON, or an object), or None if the `when` of no mapping matches.
+) -> ParsedEmail | DigestItem | Ignored:
+    """Return the email or item in `body` (JSON, or an object), or that mailer.toml leaves it out.
 
-    The email's key is its own `idempotency_key`, else its CloudEvent's source and id, else `key`. Raises
-    InvalidRequest with JSON pointers into the body.
+    Its platform's key is its CloudEvent's source and id, else `key`. Raises InvalidRequest with JSON pointers
+    into the body.
     """
     document = _document(body)
     event = is_cloud_event(document)
@@ -52,9 +60,11 @@ def read_body(
         _check_cloud_event(document)
         key = message_key("cloudevent", document["source"], document["id"])
         origin = {**origin, "source": document["source"]}
-    if mappings := [queue.mapping for queue in config.queues.values() if queue.matches(origin)]:
-        mapping = next((mapping for mapping in mappings if mapping.matches(document)), None)
-        return _parsed_email(mapping.request(document, config.defaults), key) if mapping else None
+    if queues := [queue for queue in config.queues.values() if queue.matches(origin)]:
+        mapping = next((queue.mapping for queue in queues if queue.mapping.matches(document)), None)
+        if mapping is None:
+            return Ignored(tuple(queue.table for queue in queues), key)
+        return ParsedEmail(mapping.request(document, config.defaults), key)
     if not event:
         return _read(document, key, config)
     try:
@@ -71,11 +81,7 @@ def is_cloud_event(document: Mapping[str, Any]) -> bool:
 def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEmail | DigestItem:
     if document.keys() >= _DIGEST_ITEM_FIELDS:
         return DigestItem(document, key)
-    return _parsed_email(EmailRequest.parse(document, config.defaults), key)
-
-
-def _parsed_email(request: EmailRequest, key: str | None) -> ParsedEmail:
-    return ParsedEmail(request, request.idempotency_key or key)
+    return ParsedEmail(EmailRequest.parse(document, config.defaults), key)
 
 
 def _document(body: Any) -> dict[str, Any]:

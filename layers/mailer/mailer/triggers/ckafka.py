@@ -6,7 +6,7 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import as_object, as_objects, as_text, message_key
+from .fields import as_object, as_objects, as_text, message_key, record_hash
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 
@@ -21,10 +21,12 @@ def _messages(event: dict[str, Any]) -> list[Message]:
 
 
 def _message(record: dict[str, Any]) -> Message:
+    """Return the message in a record, whose event names no instance: a hash of the record is in its key."""
     topic, offset = record.get("topic"), record.get("offset")
     partition = record.get("partition", record.get("Partition"))  # SCF's own pages write it both ways
+    content = record_hash(record, "msgKey", "msgBody")
     return Message(
-        message_key("ckafka", topic, partition, offset),
+        message_key("ckafka", topic, partition, offset, content),
         record.get("msgBody"),
         {"source": "ckafka", "topic": as_text(topic)},
         ordering_key=f"{as_text(topic)}:{as_text(partition)}",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 from typing import Any
+
+_HASH_CHARACTERS = 32  # 128 bits
 
 
 def as_object(value: Any) -> dict[str, Any]:
@@ -34,6 +38,15 @@ def message_key(trigger: str, *parts: Any) -> str | None:
     """Return the key of a message, made of `parts`, or None if one of them is missing."""
     texts = [as_text(part) for part in parts]
     return ":".join([trigger, *texts]) if all(texts) else None
+
+
+def record_hash(record: dict[str, Any], *names: str) -> str:
+    """Return a hash of the fields `names` of a record, or an empty text if they are nested too deep."""
+    try:
+        text = json.dumps([record.get(name) for name in names], sort_keys=True)
+    except RecursionError:
+        return ""
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_CHARACTERS]
 
 
 def arn_name(arn: Any) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key
+from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key, record_hash
 from .messages import LEDGER_DLQ, Message, MessageSource
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    cluster = as_text(event.get("eventSourceArn"))
+    cluster = _cluster(event)
     return [
         _message(cluster, as_text(partition), record)
         for partition, records in event["records"].items()
@@ -28,11 +28,21 @@ def _messages(event: dict[str, Any]) -> list[Message]:
     ]
 
 
+def _cluster(event: dict[str, Any]) -> str:
+    """Return the cluster's ARN, or the brokers of a self-managed one in an order that is always the same."""
+    brokers = as_text(event.get("bootstrapServers")).split(",")
+    return as_text(event.get("eventSourceArn")) or ",".join(sorted(broker.strip() for broker in brokers))
+
+
 def _message(cluster: str, partition: str, record: dict[str, Any]) -> Message:
-    """Return the message in a record of `partition`, which is named `TOPIC-NUMBER`."""
+    """Return the message in a record of `partition`, which is named `TOPIC-NUMBER`.
+
+    Its key has a hash of the record: a topic that is made anew counts its offsets from 0 again.
+    """
     offset = as_int(record.get("offset"))
+    content = record_hash(record, "timestamp", "key", "value", "headers")
     return Message(
-        message_key(f"kafka:{cluster}", partition, offset),
+        message_key(f"kafka:{cluster}", partition, offset, content),
         from_base64(record.get("value")),
         {"source": "kafka", "topic": as_text(record.get("topic")) or partition.rpartition("-")[0]},
         ordering_key=partition,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import json
 import threading
 from dataclasses import dataclass, field
 from enum import Enum
@@ -14,11 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.concurrency import ordered_map
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
+from mailer.email.limits import MAX_KEY_CHARACTERS
 from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import DeferPolicy
 from mailer.telemetry import logs
 
-from .bodies import DigestItem, read_body
+from .bodies import DigestItem, Ignored, read_body
+from .dead_letters import PERMANENT, add_dead_letter, invalid_reason
+from .ignored import report_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,10 +58,11 @@ LEDGER_DLQ = PLATFORM_DLQ | {Disposition.REFUSED: Ack.DEAD_LETTER, Disposition.K
 class Message:
     """One message of a batch.
 
-    `key` is the platform's identity of the message, the same at every delivery, or None if it has none: the
-    email's key if the body has none. `origin` is where it comes from: `topic`, `queue`, `source`. Messages
-    with the same `ordering_key` (a FIFO group, a partition) are processed in order. `receive_count` counts
-    the deliveries; `item_identifier` identifies the message in a partial batch response.
+    `key` is the platform's identity of the message, the same at every delivery, or None if it has none: it
+    identifies the email if the body has no `idempotency_key`. `origin` is where it comes from: `topic`,
+    `queue`, `source`. Messages with the same `ordering_key` (a FIFO group, a partition) are processed in
+    order. `receive_count` counts the deliveries; `item_identifier` identifies the message in a partial batch
+    response.
     """
 
     key: str | None
@@ -153,13 +155,12 @@ def _process_message(batch: _Batch, message: Message) -> Result:
         disposition, report = _deliver_or_refuse(batch, message)
         ack = batch.policy.ack_policy[disposition]
         if ack is Ack.DEAD_LETTER:
-            _dead_letter(batch.runtime, trigger, message, report)
+            add_dead_letter(batch.runtime, trigger, message.key, report, message.body)
     except StoreUnavailable as error:
         logs.refused(trigger, error, key=message.key)
         batch.store_down.set()
         return Result(message, Ack.NACK, {"code": error.code})
-    permanent = disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
-    if ack is Ack.NACK and not (permanent and message.receive_count > 1):
+    if ack is Ack.NACK and not (disposition in PERMANENT and message.receive_count > 1):
         batch.stop(message)
     return Result(message, ack, report)
 
@@ -171,7 +172,7 @@ def _deliver_or_refuse(batch: _Batch, message: Message) -> tuple[Disposition, di
         return _deliver(batch, message)
     except InvalidRequest as error:
         logs.refused(trigger, error, key=message.key)
-        return Disposition.REFUSED, {"code": error.code, "errors": error.to_json()}
+        return Disposition.REFUSED, invalid_reason(error)
     except MailerError:
         raise
     except Exception as error:  # noqa: BLE001 - one message's bug must not fail the batch
@@ -181,17 +182,18 @@ def _deliver_or_refuse(batch: _Batch, message: Message) -> tuple[Disposition, di
 
 def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
     parsed = read_body(message.body, message.origin, message.key, batch.runtime.config)
-    if parsed is None:
+    if isinstance(parsed, Ignored):
+        report_ignored(batch.runtime, batch.policy.trigger, parsed.platform_key, parsed.tables)
         return Disposition.ACCEPTED, {"state": "ignored"}
     if isinstance(parsed, DigestItem):
         return _add_digest_item(batch, parsed)
-    if parsed.key is None:
+    if parsed.request.idempotency_key is None and parsed.platform_key is None:
         raise InvalidRequest.at(
             "/idempotency_key", "is required: the message has no identity that lasts over redeliveries"
         )
     outcome = deliver(
         parsed.request,
-        key=parsed.key,
+        platform_key=parsed.platform_key,
         trigger=batch.policy.trigger,
         deadline=batch.deadline,
         defer=batch.policy.defer,
@@ -203,12 +205,15 @@ def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, An
 def _add_digest_item(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
     """Store an item for its digest; raises InvalidRequest.
 
-    An item without an `item_id` is identified by its message's key.
+    An item without an `item_id` is identified by its message's key, or the hash of one that is too long.
     """
     from mailer.digest.items import add_items
 
+    item_id = item.platform_key
+    if item_id and len(item_id) > MAX_KEY_CHARACTERS:
+        item_id = hashlib.sha256(item_id.encode()).hexdigest()
     try:
-        added = add_items(None, [{"item_id": item.key, **item.fields}], batch.runtime)
+        added = add_items(None, [{"item_id": item_id, **item.fields}], batch.runtime)
     except InvalidRequest as error:
         raise error.relative_to("/0") from None
     return Disposition.ACCEPTED, {"state": "queued", "duplicate": bool(added.duplicates)}
@@ -218,16 +223,3 @@ def _report(outcome: Outcome) -> dict[str, Any]:
     if outcome.disposition in {Disposition.ACCEPTED, Disposition.PENDING}:
         return outcome.receipt()
     return outcome.reason()
-
-
-def _dead_letter(runtime: Runtime, trigger: str, message: Message, reason: dict[str, Any]) -> None:
-    """Store the whole message in the ledger's dead letters; what is not UTF-8 as base64."""
-    body = message.body if isinstance(message.body, (str, bytes)) else json.dumps(message.body, default=str)
-    raw = body.encode(errors="surrogatepass") if isinstance(body, str) else body
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = base64.b64encode(raw).decode()
-        reason = {**reason, "encoding": "base64"}
-    source = message.key or f"{trigger}:{hashlib.sha256(raw).hexdigest()}"
-    runtime.ledger.dead_letter(source, reason, text)

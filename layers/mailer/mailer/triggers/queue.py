@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from mailer.deadline import Deadline
@@ -13,6 +12,7 @@ from mailer.telemetry import logs
 from .amazon_mq import ACTIVEMQ, RABBITMQ
 from .ckafka import CKAFKA
 from .cmq import CMQ
+from .dead_letters import add_dead_letter
 from .eventbridge import EVENTBRIDGE
 from .invoke import handle_invocation, is_invocation, request_id
 from .kafka import KAFKA
@@ -62,8 +62,6 @@ def _dead_letter_unknown(event: Any, context: Any, runtime: Runtime) -> dict[str
     """Dead-letter an event of no known source."""
     error = UnknownEvent.at("", "must be messages of a known source, or an email request")
     logs.refused("queue", error)
-    body = json.dumps(event, default=str)
-    runtime.ledger.dead_letter(
-        f"invocation:{request_id(context)}", {"code": error.code, "detail": str(error)}, body
-    )
+    reason = {"code": error.code, "detail": str(error)}
+    add_dead_letter(runtime, "queue", f"invocation:{request_id(context)}", reason, event)
     return {"code": error.code, "errors": error.to_json()}
