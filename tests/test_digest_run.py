@@ -21,6 +21,7 @@ from mailer.delivery.deliver import deliver
 from mailer.digest import run as digest_run
 from mailer.digest.clock import parse_scheduled_time
 from mailer.email.identity import address_hash
+from mailer.errors import StoreUnavailable
 from mailer.ledger.digests import DigestLedger
 from mailer.triggers.schedule import handle
 from stored_times import end_halts, make_due
@@ -165,10 +166,13 @@ def test_digest_sent_before_a_change_of_the_defaults_is_closed_by_the_next_run(
     monkeypatch: pytest.MonkeyPatch,
     log: io.StringIO,
 ) -> None:
+    def gone(*_arguments: Any) -> None:
+        raise StoreUnavailable("ConnectionError")
+
     add(runtime, item(1))
-    with monkeypatch.context() as killed:
-        killed.setattr(DigestLedger, "close", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+    with monkeypatch.context() as store_down:
+        store_down.setattr(DigestLedger, "close", gone)
+        with pytest.raises(StoreUnavailable):
             run()
     digests_toml.write_text(TOML.replace("[defaults]", "[defaults]\nreply_to = 'help@shop.example'"))
     monkeypatch.setenv("MAILER_RATE", "19")  # another process, which reads mailer.toml anew
