@@ -64,7 +64,7 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
         record = runtime.ledger.get(email_id)
         stored = runtime.ledger.stored_request(email_id)
         if record is None or stored is None:
-            unknown.remove(email_id)
+            unknown.postpone(email_id, runtime.settings.unknown_grace)
         elif record.state is State.UNKNOWN:
             decision = _reconcile_one(record, stored.body, unknown, deadline, runtime)
             if decision is Decision.UNDECIDED:
@@ -118,11 +118,11 @@ def _find_rows(
     sender = address_of(request.sender).lower()
     for recipient in request.recipients:
         rows: dict[str, StatusRow] = {}
-        for day in _days(acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)):
+        for day in _days(_windows(record, runtime)):
             found = _query(recipient, day, unknown, deadline, runtime)
             if found is None:
                 return None
-            windows = acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)
+            windows = _windows(record, runtime)  # the response has told more of SES's clock
             rows |= {
                 row.ses_message_id: row
                 for row in found
@@ -132,6 +132,16 @@ def _find_rows(
         if rows:
             return list(rows.values())
     return []
+
+
+def _windows(record: Record, runtime: Runtime) -> list[tuple[int, int]]:
+    """Return when SES may have accepted an email, also if a clock was set meanwhile."""
+    return acceptance_windows(
+        record.history,
+        runtime.clock_offset,
+        MAX_CLOCK_ERROR_MS,
+        since_attempt=record.attempts_before + 1,
+    )
 
 
 def _days(windows: Sequence[tuple[int, int]]) -> list[str]:
