@@ -43,6 +43,7 @@ class _Moment:
         self._wall, self._monotonic = clock.now(), clock.monotonic()
 
     def age(self) -> float:
+        """Return the seconds since then, at least."""
         return max(clock.now() - self._wall, clock.monotonic() - self._monotonic)
 
 

@@ -236,7 +236,7 @@ def acceptance_windows(
 
 
 def _certainly_not_sent(history: list[dict[str, Any]], index: int) -> bool:
-    """Return whether the result of the attempt at `index` is known, in time or late, and is that it failed."""
+    """Return whether the attempt at `index` is known to have failed, were it learnt late."""
     for note in history[index + 1 :]:
         if note["state"] == State.SENDING.value:
             return False
