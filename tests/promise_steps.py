@@ -63,9 +63,11 @@ def attempt(runtime: Runtime, key: str = "order-1", *, stored: bool = False, **f
     return Attempt(email_id(runtime, key), email(**fields), "test", stored=stored)
 
 
-def admitted(runtime: Runtime, key: str = "order-1", **fields: Any) -> tuple[Attempt, Admission]:
-    one = attempt(runtime, key, **fields)
-    admission = runtime.ledger.admit(one)
+def admitted(
+    runtime: Runtime, key: str = "order-1", from_state: State | None = None, **fields: Any
+) -> tuple[Attempt, Admission]:
+    one = attempt(runtime, key, stored=from_state is not None, **fields)
+    admission = runtime.ledger.admit(one, from_state=from_state)
     assert admission.verdict is Verdict.SEND
     return one, admission
 

@@ -79,7 +79,7 @@ def shift(runtime: Runtime, seconds: float, key: str = "order-1") -> None:
 # SES's clock differs from the store's.
 
 
-@pytest.mark.parametrize("offset", [-299.0, -60.0, -7.0, 7.0, 60.0, 299.0])
+@pytest.mark.parametrize("offset", [-298.0, -60.0, -7.0, 7.0, 60.0, 298.0])
 @pytest.mark.parametrize("fresh", [False, True], ids=["same process", "another process"])
 def test_row_of_an_email_is_found_however_the_clocks_differ(
     runtime: Runtime, ses: Emulator, *, fresh: bool
@@ -92,7 +92,7 @@ def test_row_of_an_email_is_found_however_the_clocks_differ(
     assert len(ses.calls()) == 1
 
 
-@pytest.mark.parametrize("offset", [-299.0, -7.0, 299.0])
+@pytest.mark.parametrize("offset", [-298.0, -7.0, 298.0])
 def test_email_without_a_row_is_sent_again_however_the_clocks_differ(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("reset-before")
     send(runtime)

@@ -76,8 +76,8 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
 def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
     """Resolve an unknown email by an operator's decision: it was `accepted`, it `failed`, or `resend` it now.
 
-    Raises InvalidRequest where no unknown email has this id, or this version cannot read the one to be resent,
-    and StoreUnavailable.
+    Raises InvalidRequest where no unknown email has this id, or the one to be resent cannot be read by this
+    version, and StoreUnavailable.
     """
     record, stored = runtime.ledger.get(email_id), runtime.ledger.stored_request(email_id)
     if record is None or stored is None or record.state is not State.UNKNOWN:
@@ -147,7 +147,7 @@ def _windows(record: Record, runtime: Runtime) -> list[tuple[int, int]]:
 
 
 def _ses_time(runtime: Runtime) -> int:
-    """Return the latest time in milliseconds that SES's clock may show, by the store's clock as the attempts are."""
+    """Return what SES's clock shows at most, in milliseconds, by the store's, as the attempts are."""
     offset = runtime.clock_offset
     return runtime.ledger.store.now() + (MAX_CLOCK_ERROR_MS if offset is None else offset)
 
