@@ -36,17 +36,6 @@ SETTLE_RETRY = 0.5  # seconds between two tries to record an outcome
 _RETRYABLE_ACTIONS = frozenset({Action.RETRY, Action.DEFER, Action.HALT})
 
 
-class _Moment:
-    """A moment whose age counts the time of a freeze, and is right when the wall clock is set back."""
-
-    def __init__(self) -> None:
-        self._wall, self._monotonic = clock.now(), clock.monotonic()
-
-    def age(self) -> float:
-        """Return the seconds since then, at least."""
-        return max(clock.now() - self._wall, clock.monotonic() - self._monotonic)
-
-
 @dataclass(frozen=True)
 class _Delivery:
     """Parameters shared by all attempts of one delivery."""
@@ -129,14 +118,14 @@ def _attempt(
     return replace(outcome, seconds=clock.monotonic() - started_at), code
 
 
-def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, _Moment]:
+def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, clock.Moment]:
     """Return the admission and when it was asked for, waiting for the rate limit while the deadline allows.
 
     When it does not, the email is deferred if the policy says so.
     """
     while True:
         in_time = delivery.deadline.allows_call()
-        asked_at = _Moment()
+        asked_at = clock.Moment()
         admission = delivery.runtime.ledger.admit(
             attempt,
             defer=delivery.defer,
@@ -151,7 +140,7 @@ def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> t
         clock.sleep(admission.wait)
 
 
-def _send(delivery: _Delivery, attempt: Attempt, asked_at: _Moment) -> Receipt:
+def _send(delivery: _Delivery, attempt: Attempt, asked_at: clock.Moment) -> Receipt:
     delivery.runtime.ses.open()
     if asked_at.age() > MAX_ADMISSION_AGE:
         raise SesFailure("Transport.NotStarted")
