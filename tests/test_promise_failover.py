@@ -10,7 +10,7 @@ from factories import LambdaContext
 from mailer.deadline import Deadline
 from mailer.delivery.outcome import Disposition
 from mailer.delivery.sweep import sweep
-from mailer.ledger import CallResult, Verdict
+from mailer.ledger import Admission, CallResult, Verdict
 from mailer.ledger.record import State
 from mailer.triggers.schedule import handle
 from promise_steps import (
@@ -237,3 +237,21 @@ def test_doubt_about_a_forgotten_attempt_ends_with_its_acceptance(runtime: Runti
     second, second_admission = admitted(runtime)
     runtime.ledger.settle(second, second_admission, CallResult(State.ACCEPTED, ses_message_id="m-2"))
     assert runtime.ledger.settle(first, first_admission, UNKNOWN).record.state is State.ACCEPTED
+
+
+def test_acceptance_of_a_forgotten_attempt_counts_while_the_key_is_used_anew(runtime: Runtime) -> None:
+    replica = Replica(runtime)
+    first, first_admission = admitted(runtime)
+    replica.fall_over()
+    second, second_admission = admitted(runtime)
+    runtime.ledger.settle(second, second_admission, failure(State.FAILED, TRANSIENT))
+    third, third_admission = admitted(runtime)
+    accepted = CallResult(State.ACCEPTED, ses_message_id="m-1")
+    assert runtime.ledger.settle(first, first_admission, accepted).own
+    result = runtime.ledger.settle(third, third_admission, failure(State.FAILED, TRANSIENT))
+    assert result.record.state is State.ACCEPTED
+
+
+def test_only_an_admitted_attempt_is_settled(runtime: Runtime) -> None:
+    with pytest.raises(ValueError, match="admitted"):
+        runtime.ledger.settle(attempt(runtime), Admission(Verdict.HALTED), UNKNOWN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,8 +30,10 @@ from promise_steps import (
     score,
     sweep_all,
 )
+from store_faults import around_call
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator
 
     from mailer.runtime import Runtime
@@ -258,3 +261,36 @@ def test_unmatched_owners_fade_after_the_retention(runtime: Runtime, ses: Emulat
     resolve(one.id, "accepted", runtime)
     assert store.client.zrange(store.key("unmatched"), 0, -1) == [one.id]
     assert store.client.ttl(store.key("unmatched")) > 29 * 86_400
+
+
+def test_request_of_long_ago_under_the_key_does_not_keep_the_next_one_from_its_decision(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    """SES has no list of so long ago."""
+    unknown(ses, "order-1", accepted=True)
+    resolve(email_id(runtime), "failed", runtime)
+    store = runtime.ledger.store
+    name = store.key("email", email_id(runtime))
+    history = [{**note, "at": note["at"] - 40 * 86_400_000} for note in record_of(runtime).history]
+    store.client.hset(name, "history", json.dumps(history))
+    ses.add_fault("reset-after")
+    deliver(email(subject="Corrected"), key="order-1")
+    ses.mailbox._records.popleft()  # the first one's row is no longer listed
+    assert sweep_all(runtime) == {"found": 1}
+
+
+def test_email_that_ses_accepted_twice_is_reported(runtime: Runtime, ses: Emulator, log: io.StringIO) -> None:
+    def settled_by_callback() -> None:
+        assert tell(runtime, "order-1", ses_message_id="m-1") == "settled"
+
+    with around_call(runtime, before=settled_by_callback):
+        outcome = deliver(email(), key="order-1")
+    assert outcome.state is State.ACCEPTED
+    [line] = [json.loads(line) for line in log.getvalue().splitlines() if "accepted twice" in line]
+    assert (line["ses_message_id"], line["record_ses_message_id"]) == (outcome.ses_message_id, "m-1")
+    assert owner(runtime, outcome.ses_message_id or "") == email_id(runtime)
+
+
+def test_callback_that_names_no_known_email_is_absent(runtime: Runtime) -> None:
+    event = SesEvent.parse({"event": "delivered", "email": "ann@customer.example", "timestamp": 1})
+    assert EventLedger(runtime.ledger.store).record(event) == (None, "absent")
