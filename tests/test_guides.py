@@ -36,6 +36,7 @@ DRILLS = {
     "A setting": "config/settings.py",
     "A command": "__main__.py",
 }
+HISTORY_WRITERS = "transition|add_history|accept|accepted|finish_unsent|reject|store_for_later"
 WITHOUT_EVENT = {"An error code", "A setting", "A command"}
 
 
@@ -220,11 +221,11 @@ def record_fields() -> set[str]:
 
 
 def history_fields() -> set[str]:
-    """Return every field of an entry of the history."""
+    """Return every field of an entry of the history: a table that a function enters, or one named `note`."""
     fields: set[str] = set()
     for script in SCRIPTS:
         text = code_of(script)
-        for table in re.findall(r"(?:transition|finish|settle)\([^{}()]*\{(.*?)\}\)", text, re.DOTALL):
+        for table in re.findall(rf"(?:{HISTORY_WRITERS})\([^{{}}()]*\{{(.*?)\}}[^)]*\)", text, re.DOTALL):
             fields |= names_in(table)
         for table in re.findall(r"local note = \{(.*?)\}\n", text, re.DOTALL):
             fields |= names_in(table)

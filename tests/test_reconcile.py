@@ -373,9 +373,11 @@ def test_expired_email_is_not_sent_again(runtime: Runtime, ses: Emulator) -> Non
 
 def test_days_around_midnight_are_both_asked_for() -> None:
     midnight = datetime(2026, 5, 1, 16, 0, tzinfo=timezone.utc).timestamp() * 1000
-    assert reconcile._days(((int(midnight) - 1000, int(midnight) + 1000),)) == ["2026-05-01", "2026-05-02"]
+    now = int(time.time()) * 1000
+    window = (int(midnight) - 1000, int(midnight) + 1000)
+    assert reconcile._days((window,), now) == ["2026-05-01", "2026-05-02"]
     future = int(time.time() + 30 * 86_400) * 1000
-    assert reconcile._days(((future, future),)) == []
+    assert reconcile._days(((future, future),), now) == []
 
 
 def test_delay_grows_from_attempt_to_attempt_up_to_an_hour(

@@ -18,3 +18,14 @@ def monotonic() -> float:
 def sleep(seconds: float) -> None:
     """Return after `seconds`."""
     time.sleep(seconds)
+
+
+class Moment:
+    """The moment when it is made; its age counts a freeze, and is right when the wall clock is set back."""
+
+    def __init__(self) -> None:
+        self._wall, self._monotonic = now(), monotonic()
+
+    def age(self) -> float:
+        """Return the seconds since then, at least."""
+        return max(now() - self._wall, monotonic() - self._monotonic)

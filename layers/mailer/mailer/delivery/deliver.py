@@ -103,13 +103,13 @@ def _attempt(
     delivery: _Delivery, attempt: Attempt, from_state: State | None, failed_codes: list[str]
 ) -> tuple[Outcome, str | None]:
     """Admit, send, settle: once. Return the outcome, and the code of the call if one was made and failed."""
-    admission, admitted_at = _admit(delivery, attempt, from_state)
+    admission, asked_at = _admit(delivery, attempt, from_state)
     if admission.verdict is not Verdict.SEND:
         return _outcome_without_call(attempt, admission), None
     started_at = clock.monotonic()
     code = None
     try:
-        receipt = _send(delivery, attempt, admitted_at)
+        receipt = _send(delivery, attempt, asked_at)
     except SesFailure as failure:
         code = failure.code
         outcome = _failed(delivery, attempt, admission, failure, _rule(code, failed_codes))
@@ -118,14 +118,14 @@ def _attempt(
     return replace(outcome, seconds=clock.monotonic() - started_at), code
 
 
-def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, float]:
+def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, clock.Moment]:
     """Return the admission and when it was asked for, waiting for the rate limit while the deadline allows.
 
     When it does not, the email is deferred if the policy says so.
     """
     while True:
         in_time = delivery.deadline.allows_call()
-        asked_at = clock.now()
+        asked_at = clock.Moment()
         admission = delivery.runtime.ledger.admit(
             attempt,
             defer=delivery.defer,
@@ -140,9 +140,9 @@ def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> t
         clock.sleep(admission.wait)
 
 
-def _send(delivery: _Delivery, attempt: Attempt, admitted_at: float) -> Receipt:
+def _send(delivery: _Delivery, attempt: Attempt, asked_at: clock.Moment) -> Receipt:
     delivery.runtime.ses.open()
-    if clock.now() - admitted_at > MAX_ADMISSION_AGE:
+    if asked_at.age() > MAX_ADMISSION_AGE:
         raise SesFailure("Transport.NotStarted")
     return delivery.runtime.ses.send(attempt.request, attempt.smtp_message_id, delivery.deadline.remaining())
 

@@ -64,7 +64,7 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
         record = runtime.ledger.get(email_id)
         stored = runtime.ledger.stored_request(email_id)
         if record is None or stored is None:
-            unknown.remove(email_id)
+            unknown.postpone(email_id, runtime.settings.unknown_grace)
         elif record.state is State.UNKNOWN:
             decision = _reconcile_one(record, stored.body, unknown, deadline, runtime)
             if decision is Decision.UNDECIDED:
@@ -76,17 +76,19 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
 def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
     """Resolve an unknown email by an operator's decision: it was `accepted`, it `failed`, or `resend` it now.
 
-    Raises InvalidRequest where no unknown email has this id, and StoreUnavailable.
+    Raises InvalidRequest where no unknown email has this id, or the one to be resent cannot be read by this
+    version, and StoreUnavailable.
     """
     record, stored = runtime.ledger.get(email_id), runtime.ledger.stored_request(email_id)
     if record is None or stored is None or record.state is not State.UNKNOWN:
         raise InvalidRequest.at("", "no email with this id is unknown")
     unknown = UnknownLedger(runtime.ledger.store)
-    if unknown.resolve(email_id, record.attempts, operator=decision) is Decision.RESEND:
-        attempt = Attempt(
-            email_id, EmailRequest.parse(stored.body), "operator", stored.fingerprint, stored=True
-        )
+    if decision == "resend":
+        request = EmailRequest.parse(stored.body)
+        unknown.resolve(email_id, record.attempts, operator=decision)
+        attempt = Attempt(email_id, request, "operator", stored.fingerprint, stored=True)
         return deliver_stored(attempt, State.UNKNOWN, deadline=Deadline(DEFAULT_SECONDS), runtime=runtime)
+    unknown.resolve(email_id, record.attempts, operator=decision)
     return Outcome.of_record(runtime.ledger.get(email_id) or record, replayed=False)
 
 
@@ -118,11 +120,11 @@ def _find_rows(
     sender = address_of(request.sender).lower()
     for recipient in request.recipients:
         rows: dict[str, StatusRow] = {}
-        for day in _days(acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)):
+        for day in _days(_windows(record, runtime), _ses_time(runtime)):
             found = _query(recipient, day, unknown, deadline, runtime)
             if found is None:
                 return None
-            windows = acceptance_windows(record.history, runtime.clock_offset, MAX_CLOCK_ERROR_MS)
+            windows = _windows(record, runtime)  # the response has told more of SES's clock
             rows |= {
                 row.ses_message_id: row
                 for row in found
@@ -134,9 +136,25 @@ def _find_rows(
     return []
 
 
-def _days(windows: Sequence[tuple[int, int]]) -> list[str]:
-    """Return SES's days that the windows touch, up to today: around midnight there are two."""
-    today = datetime.fromtimestamp(clock.now(), SES_TIME_ZONE).date()
+def _windows(record: Record, runtime: Runtime) -> list[tuple[int, int]]:
+    """Return when SES may have accepted an email, also if a clock was set meanwhile."""
+    return acceptance_windows(
+        record.history,
+        runtime.clock_offset,
+        MAX_CLOCK_ERROR_MS,
+        since_attempt=record.attempts_before + 1,
+    )
+
+
+def _ses_time(runtime: Runtime) -> int:
+    """Return what SES's clock shows at most, in milliseconds, by the store's, as the attempts are."""
+    offset = runtime.clock_offset
+    return runtime.ledger.store.now() + (MAX_CLOCK_ERROR_MS if offset is None else offset)
+
+
+def _days(windows: Sequence[tuple[int, int]], now: int) -> list[str]:
+    """Return SES's days that the windows touch, up to that of `now`: around midnight there are two."""
+    today = datetime.fromtimestamp(now / 1000, SES_TIME_ZONE).date()
     days = {
         datetime.fromtimestamp(moment / 1000, SES_TIME_ZONE).date() for window in windows for moment in window
     }

@@ -75,12 +75,17 @@ def _expire_digest_items(deadline: Deadline, runtime: Runtime) -> dict[str, int]
 def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> str:
     stored = runtime.ledger.stored_request(email_id)
     if stored is None:
+        _postpone(email_id, runtime)
         return "gone"
     try:
         request = EmailRequest.parse(stored.body)
     except InvalidRequest as error:  # stored by a version with other rules: it waits for one that reads it
         logs.refused(trigger, error, id=email_id)
-        UnknownLedger(runtime.ledger.store).postpone(email_id, runtime.settings.unknown_grace)
+        _postpone(email_id, runtime)
         return "unreadable"
     attempt = Attempt(email_id, request, trigger, stored.fingerprint, stored=True)
     return deliver_stored(attempt, stored.state, deadline=deadline, runtime=runtime).state.value
+
+
+def _postpone(email_id: str, runtime: Runtime) -> None:
+    UnknownLedger(runtime.ledger.store).postpone(email_id, runtime.settings.unknown_grace)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 def email_keys(store: Store, email_id: str) -> list[str]:
     """Return the keys that every script about one email begins with, in the order of `record.lua`."""
-    indexes = ("due", "scheduled", "open", "unmatched", "dead")
-    return [store.key("email", email_id), *map(store.key, indexes)]
+    return [
+        store.key("email", email_id),
+        *map(store.key, ("due", "scheduled", "open", "unmatched", "dead")),
+    ]
 
 
 class Block(NamedTuple):

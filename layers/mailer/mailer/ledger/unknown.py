@@ -26,7 +26,7 @@ RECHECK_MAX_MS = DAY  # the longest time between two looks at an unknown email
 QUERY_LOCK_MS = 15 * SECOND  # a query that takes longer has failed
 QUERY_INTERVAL_MS = 1050  # SES answers one status query a second
 _CHUNK = 500
-_UNSETTLED = frozenset({State.UNKNOWN.value, State.SENDING.value, State.ACCEPTED.value, None})
+_NOT_SENT = frozenset({State.REFUSED.value, State.DEFERRED.value, State.FAILED.value})
 
 
 class Decision(str, Enum):
@@ -105,18 +105,15 @@ class UnknownLedger:
                 )
             )
 
-    def remove(self, email_id: str) -> None:
-        """Drop an id whose record is gone; raises StoreUnavailable."""
-        with self._store.translate_errors():
-            self._store.client.zrem(self._store.key("open"), email_id)
-
     def postpone(self, email_id: str, grace: float) -> None:
         """Look at an email later, the later the longer it has waited; `grace` is in seconds.
 
-        After the retention it is left to an operator, with a dead letter. Raises StoreUnavailable.
+        After the retention it is left to an operator, with a dead letter. An email whose record is gone, or
+        holds nothing to send, is not looked at again. Raises StoreUnavailable.
         """
+        args = [email_id, int(grace * SECOND), RETENTION]
         with self._store.translate_errors():
-            self._postpone(keys=email_keys(self._store, email_id), args=[int(grace * SECOND), RETENTION])
+            self._postpone(keys=email_keys(self._store, email_id), args=args)
 
     def unsettled(self, clock_offset: int | None) -> Iterator[UnsettledEmail]:
         """Yield every email that is in flight or unknown, or counts as the owner of a row without naming it.
@@ -135,11 +132,12 @@ class UnknownLedger:
                 chunk = ids[start : start + _CHUNK]
                 pipeline = client.pipeline(transaction=False)
                 for email_id in chunk:
-                    pipeline.hmget(self._store.key("email", email_id), "route", "history")
-                for email_id, (route, history) in zip(chunk, pipeline.execute(), strict=True):
+                    pipeline.hmget(self._store.key("email", email_id), "route", "history", "attempts_before")
+                for email_id, (route, history, before) in zip(chunk, pipeline.execute(), strict=True):
                     if route and history:
-                        windows = acceptance_windows(json.loads(history), clock_offset)
-                        yield UnsettledEmail(email_id, tuple(json.loads(route)), tuple(windows))
+                        yield from _unsettled_emails(
+                            email_id, json.loads(route), json.loads(history), int(before or 0), clock_offset
+                        )
 
     def resolve(
         self,
@@ -193,25 +191,55 @@ class UnknownLedger:
             return int(self._slot(keys=keys, args=[step, QUERY_LOCK_MS, QUERY_INTERVAL_MS]))
 
 
+def _unsettled_emails(
+    email_id: str,
+    route: list[str],
+    history: list[dict[str, Any]],
+    attempts_before: int,
+    clock_offset: int | None,
+) -> Iterator[UnsettledEmail]:
+    """Yield a record's email, and the one that an earlier request under its key may have been."""
+    windows = acceptance_windows(history, clock_offset, since_attempt=attempts_before + 1)
+    earlier = set(acceptance_windows(history, clock_offset)) - set(windows)
+    yield UnsettledEmail(email_id, tuple(route), tuple(windows))
+    if earlier:
+        yield UnsettledEmail("", tuple(route), tuple(earlier))
+
+
 def acceptance_windows(
-    history: list[dict[str, Any]], clock_offset: int | None = None, clock_error: int = CLOCK_ERROR_MS
+    history: list[dict[str, Any]],
+    clock_offset: int | None = None,
+    clock_error: int = CLOCK_ERROR_MS,
+    *,
+    since_attempt: int = 0,
 ) -> list[tuple[int, int]]:
     """Return when SES may have accepted each attempt that is not known to have failed.
 
     The windows are in milliseconds of SES's clock, whose offset from the store's is taken as it was known
-    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`.
+    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. Attempts
+    before the one numbered `since_attempt` are left out.
     """
-    following = [*(note["state"] for note in history[1:]), None]
     windows = []
-    for note, then in zip(history, following, strict=True):
-        if note["state"] == State.SENDING.value and then in _UNSETTLED:
-            known = [offset for offset in (note.get("clock_offset"), clock_offset) if offset is not None] or [
-                0
-            ]
-            windows.append(
-                (
-                    note["at"] + min(known) - clock_error,
-                    note["at"] + max(known) + ACCEPT_DELAY_MS + clock_error,
-                )
+    for index, note in enumerate(history):
+        if note["state"] != State.SENDING.value or note.get("attempt", since_attempt) < since_attempt:
+            continue
+        if _certainly_not_sent(history, index):
+            continue
+        known = [offset for offset in (note.get("clock_offset"), clock_offset) if offset is not None] or [0]
+        windows.append(
+            (
+                note["at"] + min(known) - clock_error,
+                note["at"] + max(known) + ACCEPT_DELAY_MS + clock_error,
             )
+        )
     return windows
+
+
+def _certainly_not_sent(history: list[dict[str, Any]], index: int) -> bool:
+    """Return whether the attempt at `index` is known to have failed, were it learnt late."""
+    for note in history[index + 1 :]:
+        if note["state"] == State.SENDING.value:
+            return False
+        if note["state"] in _NOT_SENT and note.get("attempt") == history[index].get("attempt"):
+            return True
+    return False

@@ -87,7 +87,6 @@ local function store_request()
     attempts_before = record.attempts,
     promised = params.from_state and '1' or '0',
   })
-  redis.call('PERSIST', keys.record)
 end
 
 local function store_for_later(state, note)
@@ -121,7 +120,8 @@ if params.expires_at and params.expires_at <= now then
 end
 if params.send_at and params.send_at > now then
   if not resuming and redis.call('ZCARD', keys.scheduled) >= params.backlog_max then
-    return reply('backlog_full', nil, { code = 'Ledger.BacklogFull', wait = params.send_at - now })
+    local wait = math.min(params.send_at - now, 60000) -- there may be room long before it is due
+    return reply('backlog_full', nil, { code = 'Ledger.BacklogFull', wait = wait })
   end
   return store_for_later('scheduled', { due_at = params.send_at })
 end
@@ -182,7 +182,7 @@ if wait > 0 then
   if params.defer_unsent and not resuming then
     return defer('Ledger.RateLimited', now + wait)
   end
-  return reply('rate_limited', nil, { code = 'Ledger.RateLimited', wait = wait })
+  return reply('rate_limited', resuming and record or nil, { code = 'Ledger.RateLimited', wait = wait })
 end
 
 store_request()

@@ -26,8 +26,13 @@ local function format_int(number)
   return string.format('%.0f', number)
 end
 
--- Names of fields in records that earlier versions wrote.
+-- Names of fields, and codes, in records that earlier versions wrote.
 local RENAMED = { message_id = 'ses_message_id', no_trace = 'resend_allowed_at' }
+local RENAMED_CODES = {
+  ['Ledger.LeaseLapsed'] = 'Ledger.LeaseExpired',
+  ['Ledger.RecipientPaced'] = 'Ledger.RecipientRateLimited',
+  ['Ledger.Paced'] = 'Ledger.RateLimited',
+}
 
 local function load(key)
   local flat = redis.call('HGETALL', key)
@@ -35,6 +40,7 @@ local function load(key)
   for i = 1, #flat, 2 do
     record[RENAMED[flat[i]] or flat[i]] = flat[i + 1]
   end
+  record.code = RENAMED_CODES[record.code] or record.code
   return record
 end
 
@@ -78,6 +84,7 @@ local function transition(keys, record, state, now, note)
     fields.due_at = note.due_at
   end
   set_fields(keys.record, record, fields)
+  redis.call('PERSIST', keys.record)
   if record.resend_allowed_at then
     unset_fields(keys.record, record, 'resend_allowed_at', 'no_trace')
   end
@@ -107,9 +114,10 @@ local function transition(keys, record, state, now, note)
 end
 
 -- Certain and final: the request is dropped, and the record outlives every redelivery that may still come.
+-- The route stays where a callback may yet prove that SES has a row of the email.
 local function finalize(keys, record, retention)
   unset_fields(keys.record, record, 'body', 'token', 'lease_until', 'probes', 'probe', 'maybe_sent')
-  if redis.call('ZSCORE', keys.unmatched, record.id) == false then
+  if record.ses_message_id then
     unset_fields(keys.record, record, 'route')
   end
   redis.call('PEXPIRE', keys.record, format_int(retention))
@@ -165,12 +173,22 @@ local function finish_unsent(keys, record, state, now, note, retention, detail)
   finalize(keys, record, retention)
 end
 
--- An email that nothing settled within the retention is left to an operator, with a dead letter: still `unknown`.
+-- An email that nothing settled within the retention is left to an operator, with a dead letter: still `unknown`, and
+-- for another retention its key blocks, a callback still settles it, and the operator can.
 local function abandon(keys, record, now, retention)
   transition(keys, record, 'unknown', now, { code = 'Ledger.Unresolved', decision = 'needs_operator' })
   dead_letter(keys, record)
   redis.call('ZREM', keys.unsettled, record.id)
-  finalize(keys, record, retention)
+  redis.call('PEXPIRE', keys.record, format_int(retention))
+end
+
+-- Blocks a recipient, or a recipient's domain, until `ends`, or for good; a block is only ever extended.
+local function suppress(key, code, now, ends)
+  if not ends then
+    redis.call('SET', key, code)
+  elseif ends > now and not redis.call('SET', key, code, 'NX', 'PXAT', format_int(ends)) then
+    redis.call('PEXPIREAT', key, format_int(ends), 'GT')
+  end
 end
 
 local function reply(verdict, record, more)

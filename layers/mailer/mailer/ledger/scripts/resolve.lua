@@ -52,7 +52,7 @@ local function keep_unknown(decision, evidence)
 end
 
 local function allow_resend(evidence)
-  local since = redis.call('ZSCORE', keys.unsettled, record.id)
+  local since = redis.call('ZSCORE', keys.unsettled, record.id) or format_int(now)
   transition(keys, record, 'unknown', now, { code = record.code, evidence = evidence, decision = 'resend' })
   set_fields(keys.record, record, { resend_allowed_at = now })
   redis.call('ZADD', keys.unsettled, since, record.id) -- if this sweep dies before it sends, the next one claims it

@@ -20,16 +20,9 @@ if stored ~= '' and not repeated and redis.call('HLEN', events) < params.events_
   redis.call('PEXPIRE', events, format_int(params.retention))
 end
 
--- Suppressions are only ever extended.
 if params.code and not repeated then
-  local ends = (params.at > 0 and math.min(params.at, now) or now) + params.delay
-  if params.delay == 0 then
-    redis.call('SET', suppression, params.code)
-  elseif ends > now then
-    if not redis.call('SET', suppression, params.code, 'NX', 'PXAT', format_int(ends)) then
-      redis.call('PEXPIREAT', suppression, format_int(ends), 'GT')
-    end
-  end
+  local since = params.at > 0 and math.min(params.at, now) or now
+  suppress(suppression, params.code, now, params.delay > 0 and since + params.delay)
 end
 
 if not record.state then
@@ -37,16 +30,17 @@ if not record.state then
 end
 expire_lease(keys, record, now)
 
-local function own_message()
-  if params.ses_message_id and not record.ses_message_id then
-    redis.call('SET', owner, record.id, 'PX', format_int(params.retention))
-    set_fields(keys.record, record, { ses_message_id = params.ses_message_id })
-  end
+-- The MessageId is this email's in any case: no other may claim its row of SES's list.
+if params.ses_message_id then
+  redis.call('SET', owner, record.id, 'PX', format_int(params.retention))
 end
+local newly_known = params.ses_message_id and not record.ses_message_id
 
 -- `dropped` may refer to a rejected attempt, so it does not settle a deferred email.
 if record.state == 'unknown' or (params.proves_accepted and record.state ~= 'accepted') then
-  own_message()
+  if newly_known then
+    set_fields(keys.record, record, { ses_message_id = params.ses_message_id })
+  end
   accept(keys, record, now, {
     evidence = 'callback',
     event = params.event,
@@ -54,8 +48,8 @@ if record.state == 'unknown' or (params.proves_accepted and record.state ~= 'acc
   }, params.retention)
   return reply('settled', record)
 end
-if record.state == 'accepted' and params.ses_message_id and not record.ses_message_id then
-  own_message()
+if record.state == 'accepted' and newly_known then
+  set_fields(keys.record, record, { ses_message_id = params.ses_message_id })
   redis.call('ZREM', keys.unmatched, record.id)
   unset_fields(keys.record, record, 'route')
 end

@@ -31,12 +31,10 @@ local function block(kind, ttl_ms)
   if kind == 'halt' then
     redis.call('HSET', blocked, 'code', params.code, 'until_at', format_int(now + ttl_ms), 'since', format_int(now))
     redis.call('PEXPIRE', blocked, format_int(ttl_ms + params.retention))
+  elseif kind == 'account' then
+    redis.call('SET', rate_pause, params.code, 'PX', format_int(ttl_ms))
   else
-    local key = kind == 'account' and rate_pause or blocked
-    redis.call('SET', key, params.code)
-    if ttl_ms > 0 then
-      redis.call('PEXPIRE', key, format_int(ttl_ms))
-    end
+    suppress(blocked, params.code, now, ttl_ms > 0 and now + ttl_ms)
   end
 end
 if params.block then
@@ -44,23 +42,45 @@ if params.block then
 end
 
 local CLOSED = { refused = true, expired = true, failed = true }
-local unsettled = record.state == 'sending' or record.state == 'unknown'
 local own = record.token == params.token
--- The store failed over and forgot this attempt: the record is older than it, or gone.
-local forgotten = not record.state or tonumber(record.attempts) < params.attempt_number
 
--- A repeated settlement, after the reply to the first one was lost.
-if own and not unsettled then
+-- The store failed over and forgot this attempt: the record is older than it, or gone, or written anew by another worker
+-- (so that the attempt's number proves nothing).
+local function forgotten()
+  for _, note in ipairs(cjson.decode(record.history or '[]')) do
+    if note.state == 'sending' and note.at == params.sent_at then
+      return false
+    end
+  end
+  return not own
+end
+
+local function add_attempt(number)
+  record.history = add_history(record, {
+    state = 'sending',
+    at = params.sent_at,
+    attempt = number,
+    clock_offset = params.clock_offset,
+  })
+  redis.call('HSET', keys.record, 'history', record.history)
+end
+
+-- A repeated settlement, after the reply to the first one was lost. (An acceptance that comes after all of that is news.)
+if own and params.state ~= 'accepted' and record.state ~= 'sending' and record.state ~= 'unknown' then
   return reply('settled', record)
 end
 
-if forgotten and (not record.state or CLOSED[record.state]) then
+local attempt_number = params.attempt_number
+local lost = forgotten()
+if lost and (not record.state or CLOSED[record.state]) then
   if not record.id then
     set_fields(keys.record, record, { id = params.id, created_at = params.sent_at, attempts = '0' })
   end
+  attempt_number = math.max(attempt_number, tonumber(record.attempts) + 1)
   set_fields(keys.record, record, {
     attempts_before = record.attempts,
-    attempts = params.attempt_number,
+    attempts = attempt_number,
+    sent_at = params.sent_at,
     smtp_message_id = params.smtp_message_id,
     route = params.route,
     trigger = params.trigger,
@@ -68,17 +88,11 @@ if forgotten and (not record.state or CLOSED[record.state]) then
     body = body,
     promised = params.stored and '1' or '0',
   })
-  record.history = add_history(record, {
-    state = 'sending',
-    at = params.sent_at,
-    attempt = params.attempt_number,
-    clock_offset = params.clock_offset,
-  })
-  redis.call('PERSIST', keys.record)
+  add_attempt(attempt_number)
   own = true
 end
 
-local note = { code = params.code, request_id = params.request_id, attempt = params.attempt_number }
+local note = { code = params.code, request_id = params.request_id, attempt = attempt_number }
 
 -- Accepted already: by a callback, by reconciliation, or because this is said again.
 if params.state == 'accepted' and record.state == 'accepted' then
@@ -92,10 +106,9 @@ if params.state == 'accepted' and record.state == 'accepted' then
 end
 
 -- SES has it, whatever the record says meanwhile, unless the key has been opened anew for another email.
-if params.state == 'accepted' and record.state ~= 'accepted' then
-  local reopened = record.state and params.attempt_number <= tonumber(record.attempts_before or '0')
+if params.state == 'accepted' then
   redis.call('SET', owner, record.id, 'PX', format_int(params.retention))
-  if reopened then
+  if not lost and attempt_number <= tonumber(record.attempts_before or '0') then
     return reply('superseded', record)
   end
   if own and record.probes and record.probes ~= '' then
@@ -113,16 +126,10 @@ if params.state == 'accepted' and record.state ~= 'accepted' then
   return reply('settled', record)
 end
 
-if not own and params.state == 'unknown' and forgotten and record.state ~= 'accepted' then
+if not own and params.state == 'unknown' and lost and record.state ~= 'accepted' then
   -- An attempt that the store forgot may have been sent: nothing that is learnt of a later one makes up for it.
   set_fields(keys.record, record, { maybe_sent = '1' })
-  record.history = add_history(record, {
-    state = 'sending',
-    at = params.sent_at,
-    attempt = params.attempt_number,
-    clock_offset = params.clock_offset,
-  })
-  redis.call('HSET', keys.record, 'history', record.history)
+  add_attempt(math.max(attempt_number, tonumber(record.attempts)))
   if record.state ~= 'sending' then
     transition(keys, record, 'unknown', now, note)
   end
