@@ -15,7 +15,7 @@ OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak fuzz lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak fuzz mutants lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
@@ -71,6 +71,8 @@ lock: .venv/ready ## Resolve the dependencies anew
 		--custom-compile-command "make lock" -c requirements/runtime.txt --group dev pyproject.toml -o requirements/dev.txt
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 		--custom-compile-command "make lock" --group bootstrap -o requirements/bootstrap.txt
+	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
+		--custom-compile-command "make lock" -c requirements/dev.txt --group mutants -o requirements/mutants.txt
 	for group in deploy lambda node; do \
 		.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 			--custom-compile-command "make lock" --group $$group -o requirements/$$group.txt || exit 1; \
@@ -81,6 +83,9 @@ lock: .venv/ready ## Resolve the dependencies anew
 
 soak: setup ## Thousands of emails through every trigger while everything fails (some minutes)
 	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python tests/soak.py
+
+mutants: setup .venv-mutants/ready ## Change the code bit by bit: a test must fail each time (hours; ONLY=ses,ledger/keys RESUME=1 JOBS=2)
+	PYTHONPATH=tests .venv-mutants/bin/python -m mutation --only "$(ONLY)" $(if $(RESUME),--resume) --jobs $(or $(JOBS),1)
 
 docs: .venv/ready ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate
@@ -115,6 +120,11 @@ clean:
 .venv-lambda/ready: requirements/lambda.txt .venv/ready
 	.venv/bin/uv venv -q --clear --python $(or $(PYAWS),$(PYTHON)) $(@D)
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/lambda.txt
+	@touch $@
+
+.venv-mutants/ready: requirements/dev.txt requirements/mutants.txt .venv/ready
+	.venv/bin/uv venv -q --clear --python $(PYTHON) $(@D)
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/dev.txt -r requirements/mutants.txt
 	@touch $@
 
 .venv-node/ready: requirements/node.txt .venv/ready
