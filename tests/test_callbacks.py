@@ -349,3 +349,39 @@ def test_event_is_read_or_refused_whatever_it_holds(document: Any) -> None:
         return
     assert parsed.event_type is EVENT_TYPES[document["event"]]
     assert document["email"].strip() not in json.dumps(parsed.stored_fields())
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer", "detail"),
+    [
+        (event("processed"), "/event", f"must be one of: {', '.join(EVENT_TYPES)}"),
+        (event("delivered", email="ann"), "/email", "must be the recipient's address"),
+    ],
+)
+def test_a_refused_event_names_its_field(document: Any, pointer: str, detail: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        SesEvent.parse(document)
+    assert refused.value.to_json() == [{"pointer": pointer, "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "domain"),
+    [
+        (
+            {"fromDomain": "One.example", "from": "a@two.example", "messageId": "b@three.example"},
+            "one.example",
+        ),
+        ({"fromDomain": "", "from": "a@two.example", "messageId": "b@three.example"}, "two.example"),
+        ({"fromDomain": "", "from": '<"a@b"@two.example>', "messageId": ""}, "two.example"),
+        ({"fromDomain": "", "from": "nobody", "messageId": "<b@three.example>"}, "three.example"),
+        ({"fromDomain": "", "from": "", "messageId": "three"}, ""),
+        ({"fromDomain": "", "from": "<a@two.exampleX>", "messageId": ""}, "two.examplex"),
+    ],
+)
+def test_the_senders_domain_is_found_where_the_event_has_it(fields: dict[str, str], domain: str) -> None:
+    assert SesEvent.parse(event("unsubscribe", **fields)).sender_domain == domain
+
+
+def test_only_a_bounce_has_a_kind_of_bounce() -> None:
+    assert "bounce" not in SesEvent.parse(event("delivered", bounceType="hard_bounce")).stored_fields()
+    assert SesEvent.parse(event("bounce", bounceType="soft_bounce")).stored_fields()["bounce"] == "soft"

@@ -66,6 +66,9 @@ def test_an_environment_without_a_whole_key_is_refused(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(NoCredentials, match="MAILER_SECRET_ID: is not set") as refused:
+    with pytest.raises(NoCredentials) as refused:
         EnvironmentCredential().get_credential_info()
+    assert str(refused.value) == (
+        "MAILER_SECRET_ID: is not set with MAILER_SECRET_KEY, and there is no execution role"
+    )
     assert isinstance(refused.value, ConfigurationError)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.errors import InvalidRequest, UnknownEvent
-from mailer.triggers.http_events import HttpRequest, read_http
+from mailer.triggers.http_events import HttpRequest, read_http, write_http
 from request_bodies import json_values, mutated_bodies
 
 EVENTS = Path(__file__).parents[1] / "events"
@@ -196,8 +196,90 @@ def test_an_event_without_any_path_is_for_the_root() -> None:
     ],
 )
 def test_another_event_is_refused(event: Any) -> None:
-    with pytest.raises(UnknownEvent):
+    with pytest.raises(UnknownEvent) as refused:
         read_http(event)
+    assert refused.value.to_json() == [
+        {
+            "pointer": "",
+            "detail": "is not an HTTP event of API Gateway, a function URL, a load balancer or SCF",
+        }
+    ]
+
+
+def balancer(**fields: Any) -> dict[str, Any]:
+    """Return an event of a load balancer of AWS."""
+    event = rest_api(requestContext={"elb": {"targetGroupArn": "arn:aws:elb"}}, **fields)
+    del event["resource"]
+    return event
+
+
+def clb(**fields: Any) -> dict[str, Any]:
+    return {
+        "headers": {"X-Method": "POST", "X-Uri": "/emails?page=2?", "Authorization": "Bearer k"},
+        "payload": BODY,
+        **fields,
+    }
+
+
+def test_balancers_of_both_clouds_are_recognised() -> None:
+    headers = {"authorization": "Bearer k", "content-type": "application/json"}
+    assert read_http(balancer()) == ("alb", HttpRequest("POST", "/emails", headers, BODY.encode()))
+    headers = {"authorization": "Bearer k", "x-method": "POST", "x-uri": "/emails?page=2?"}
+    assert read_http(clb()) == ("clb", HttpRequest("POST", "/emails", headers, BODY.encode()))
+    assert read_http(clb(payload={"a": 1}))[1].body_is_verbatim is False
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Method": "GET"}, {"X-Uri": "/"}, {"X-Method": "", "X-Uri": "/"}])
+def test_balancer_that_does_not_pass_the_path_is_refused_with_what_to_set(headers: dict[str, str]) -> None:
+    with pytest.raises(UnknownEvent) as refused:
+        read_http(clb(headers=headers))
+    (error,) = refused.value.to_json()
+    assert error == {
+        "pointer": "/headers",
+        "detail": "CLB must be set to pass the method and the path: X-Method and X-Uri",
+    }
+
+
+@pytest.mark.parametrize("event", [balancer(multiValueHeaders=None), rest_api(), scf_url(), None])
+def test_response_is_the_same_for_every_platform(event: Any) -> None:
+    if event:
+        event.pop("multiValueHeaders", None)
+    assert write_http(event, 201, {"X-A": "b"}, "text") == {
+        "statusCode": 201,
+        "headers": {"X-A": "b"},
+        "body": "text",
+        "isBase64Encoded": False,
+    }
+
+
+def test_balancer_with_lists_of_headers_is_answered_with_lists() -> None:
+    assert write_http(balancer(), 201, {"X-A": "b"}, "text")["multiValueHeaders"] == {"X-A": ["b"]}
+    assert "multiValueHeaders" not in write_http(rest_api(), 201, {"X-A": "b"}, "text")
+
+
+def test_what_an_event_of_a_function_url_lacks_is_read_elsewhere_or_empty() -> None:
+    event = lambda_url(rawPath="", body=None)
+    event["requestContext"]["http"] = {"path": "/other"}
+    assert read_http(event)[1] == HttpRequest(
+        "", "/other", {"authorization": "Bearer k", "content-type": "application/json"}, b""
+    )
+    del event["requestContext"]["domainName"], event["isBase64Encoded"]
+    assert read_http(event)[0] == "api-gateway-v2"
+
+
+def test_header_without_a_value_is_empty() -> None:
+    assert read_http(scf_url(headers={"X-Flag": True, "X-Off": False}))[1].headers == {
+        "x-flag": "",
+        "x-off": "False",
+    }
+
+
+def test_body_that_is_not_base64_is_refused_as_a_whole() -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_http(scf_url(body="?", isBase64Encoded=True))
+    assert refused.value.to_json() == [
+        {"pointer": "", "detail": "the event says that its body is base64, and it is not"}
+    ]
 
 
 @given(mutated_bodies(st.sampled_from([shape() for shape in SHAPES.values()])) | json_values)

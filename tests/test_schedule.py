@@ -11,7 +11,7 @@ import pytest
 from factories import LambdaContext, email, scf_context
 from mailer.delivery.deliver import deliver
 from mailer.ledger.record import State
-from mailer.triggers.schedule import handle, read_scheduled_job
+from mailer.triggers.schedule import ScheduledJob, handle, read_scheduled_job
 from stored_times import make_due
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ TIMER = {
     "Time": "2026-05-01T09:00:00Z",
     "Message": '{"job": "sweep"}',
 }
+
+
+UNKNOWN_JOB = "must be one of: digest, plan, sweep"
 
 
 def deferred(ses: Emulator, **fields: Any) -> Outcome:
@@ -102,24 +105,40 @@ def test_sweep_with_no_time_left_starts_nothing(runtime: Runtime, ses: Emulator)
 
 
 @pytest.mark.parametrize(
-    ("event", "pointer"),
+    ("event", "pointer", "detail"),
     [
-        (None, ""),
-        ({}, "/job"),
-        ({"job": "dance"}, "/job"),
-        ({"job": ["sweep"]}, "/job"),
-        ({**TIMER, "Message": "not json"}, ""),
-        ({**TIMER, "Message": ""}, "/Message/job"),
-        ({"source": "aws.events", "detail-type": "Scheduled Event", "time": "2026-05-01T09:00:00Z"}, "/job"),
+        (None, "", "a scheduled event must be a JSON object"),
+        ({}, "/job", UNKNOWN_JOB),
+        ({"job": "dance"}, "/job", UNKNOWN_JOB),
+        ({"job": ["sweep"]}, "/job", UNKNOWN_JOB),
+        ({**TIMER, "Message": "not json"}, "", ""),
+        ({**TIMER, "Message": ""}, "/Message/job", UNKNOWN_JOB),
+        ({**TIMER, "job": "sweep", "Message": None}, "/Message/job", UNKNOWN_JOB),
+        ({"source": "aws.events", "detail-type": "Scheduled Event"}, "/job", UNKNOWN_JOB),
     ],
 )
-def test_unknown_job_gets_a_response(environment: dict[str, str], event: Any, pointer: str) -> None:
+def test_unknown_job_gets_a_response(
+    environment: dict[str, str], log: io.StringIO, event: Any, pointer: str, detail: str
+) -> None:
     answer = handle(event, LambdaContext())
-    assert answer["code"] in {"UnknownEvent", "InvalidRequest"}
-    assert answer["errors"][0]["pointer"] == pointer
+    assert answer["code"] == ("UnknownEvent" if detail else "InvalidRequest")
+    (error,) = answer["errors"]
+    assert error["pointer"] == pointer
+    assert not detail or error["detail"] == detail
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["trigger"], line["code"]) == ("schedule", answer["code"])
 
 
 def test_job_has_the_time_that_it_was_scheduled_for() -> None:
     assert read_scheduled_job(EVENTBRIDGE).scheduled_time == "2026-05-01T09:00:00Z"
     assert read_scheduled_job(TIMER).scheduled_time == "2026-05-01T09:00:00Z"
     assert read_scheduled_job(TIMER).trigger == "scf-timer"
+
+
+def test_job_has_the_arguments_of_its_event() -> None:
+    event = {"job": "digest", "digest": "daily"}
+    assert read_scheduled_job(event) == ScheduledJob("eventbridge", "digest", "", event)
+    timer = {**TIMER, "Time": None, "Message": '{"job": "plan", "digest": "daily"}'}
+    assert read_scheduled_job(timer) == ScheduledJob(
+        "scf-timer", "plan", "", {"job": "plan", "digest": "daily"}
+    )

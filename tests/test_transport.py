@@ -6,6 +6,8 @@ import socket
 import ssl
 import threading
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,11 @@ from requests.exceptions import ConnectionError as RequestsConnectionError
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
 
 from factories import email
+from mailer import clock
 from mailer.errors import SesFailure
 from mailer.ses.client import SesClient
 from mailer.ses.error_table import Action, rule_for
-from mailer.ses.transport import code_of
+from mailer.ses.transport import _causes, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -176,6 +179,23 @@ def test_what_broke_after_the_request_left_is_unknown(ses: Emulator, fault: str,
     assert not rule_for(code).certainly_not_sent
 
 
+@pytest.mark.parametrize("message_id", ["null", "7", '""'])
+def test_answer_without_a_message_id_keeps_its_request_id(message_id: str) -> None:
+    body = b'{"Response": {"MessageId": %s, "RequestId": "r-1"}}' % message_id.encode()
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
+
+    with listener(answer) as host:
+        client = SesClient("http", host, "ap-singapore")
+        with pytest.raises(SesFailure) as caught:
+            client.send(email(), MESSAGE_ID, 3.0)
+        client.close()
+    assert (caught.value.code, caught.value.request_id) == ("Transport.NoMessageId", "r-1")
+
+
 @pytest.mark.parametrize("fault", ["charset-accepted", "no-content-type"])
 def test_acceptance_under_another_content_type_is_an_acceptance(ses: Emulator, fault: str) -> None:
     client = SesClient("http", ses.address, "ap-singapore")
@@ -269,3 +289,43 @@ def test_unknown_exception_of_the_sdk_is_unknown() -> None:
     assert code_of(TencentCloudSDKException("ClientNetworkError", "no cause")) == "Transport.Unclassified"
     assert code_of(TencentCloudSDKException("ClientError", "language")) == "ClientError"
     assert code_of(RequestsConnectionError("while reading")) == "Transport.BodyCut"
+
+
+def test_errors_that_lead_to_each_other_are_looked_at_once() -> None:
+    first, second = RuntimeError("first"), RuntimeError("second")
+    first.__context__, second.__cause__ = second, first
+    assert list(islice(_causes(first, None), 3)) == [first, second]
+
+
+def test_everything_that_led_to_an_error_is_looked_at() -> None:
+    class Urllib3Error(RuntimeError):
+        reason = ValueError("reason")
+
+    error = RuntimeError("error", nested := Urllib3Error("nested"))
+    error.__context__, error.__cause__ = LookupError("context"), TypeError("cause")
+    nested.__context__ = OSError("context")
+    expected = [error, error.__context__, error.__cause__, nested, nested.reason, nested.__context__]
+    assert sorted(map(str, _causes(error, None))) == sorted(map(str, expected))
+
+
+@pytest.mark.parametrize(
+    ("header", "offset"),
+    [
+        ("Tue, 24 Nov 2026 00:56:00 GMT", 9.5),  # half a second more: the header has whole seconds
+        ("Tue, 24 Nov 2026 01:56:00 +0100", 9.5),
+        ("Tue, 24 Nov 2026 00:56:00 -0000", 5.0),  # says nothing of its zone
+        ("soon", 5.0),
+        ("", 5.0),
+        (None, 5.0),
+    ],
+)
+def test_clock_of_ses_is_measured_by_the_date_of_its_answers(
+    monkeypatch: pytest.MonkeyPatch, header: str | None, offset: float
+) -> None:
+    client = SesClient("http", "ses.example", "ap-singapore")
+    client._clock_offset = 5.0
+    monkeypatch.setattr(
+        clock, "now", lambda: datetime(2026, 11, 24, 0, 55, 51, tzinfo=timezone.utc).timestamp()
+    )
+    client._read_date(header)
+    assert client.clock_offset == offset

@@ -1,0 +1,283 @@
+"""What each message source reads out of an event of its platform, field by field."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from mailer.triggers.amazon_mq import ACTIVEMQ, RABBITMQ
+from mailer.triggers.ckafka import CKAFKA
+from mailer.triggers.cmq import CMQ
+from mailer.triggers.eventbridge import EVENTBRIDGE
+from mailer.triggers.fields import arn_name, as_int, as_object, as_objects, as_text, from_base64, message_key
+from mailer.triggers.invoke import request_id
+from mailer.triggers.kafka import KAFKA
+from mailer.triggers.messages import Message, MessageSource
+from mailer.triggers.sns import SNS
+from mailer.triggers.sqs import SQS
+
+BODY = '{"to": "ann@customer.example"}'
+ENCODED = base64.b64encode(BODY.encode()).decode()
+NOTIFICATION = {
+    "Type": "Notification",
+    "MessageId": "n-1",
+    "TopicArn": "arn:aws:sns:eu:1:orders",
+    "Message": BODY,
+}
+CLUSTER = "arn:aws:kafka:eu:1:cluster/shop"
+
+
+def hashed(*values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def sqs_record(**fields: Any) -> dict[str, Any]:
+    return {"eventSource": "aws:sqs", "messageId": "m-1", "body": BODY, **fields}
+
+
+def kafka_event(records: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"eventSource": "aws:kafka", "records": records, **fields}
+
+
+READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
+    (
+        SQS,
+        {
+            "Records": [
+                sqs_record(
+                    eventSourceARN="arn:aws:sqs:eu:1:emails",
+                    attributes={"MessageGroupId": "g", "ApproximateReceiveCount": "3"},
+                )
+            ]
+        },
+        Message("sqs:m-1", BODY, {"source": "sqs", "queue": "emails"}, "g", 3, "m-1"),
+    ),
+    (
+        SQS,
+        {"Records": [sqs_record()]},
+        Message("sqs:m-1", BODY, {"source": "sqs", "queue": ""}, item_identifier="m-1"),
+    ),
+    (
+        SQS,
+        {"Records": [sqs_record(body=json.dumps(NOTIFICATION), eventSourceARN="arn:aws:sqs:eu:1:emails")]},
+        Message(
+            "sns:n-1", BODY, {"source": "sqs", "queue": "emails", "topic": "orders"}, item_identifier="m-1"
+        ),
+    ),
+    (
+        SNS,
+        {"Records": [{"EventSource": "aws:sns", "Sns": NOTIFICATION}]},
+        Message("sns:n-1", BODY, {"source": "sns", "topic": "orders"}),
+    ),
+    (SNS, {"Records": [{"EventSource": "aws:sns"}]}, Message(None, None, {"source": "sns", "topic": ""})),
+    (
+        KAFKA,
+        kafka_event(
+            {
+                "orders-new-4": [
+                    {
+                        "topic": "orders-new",
+                        "offset": "17",
+                        "timestamp": 5,
+                        "key": "a2V5",
+                        "value": ENCODED,
+                        "headers": [{"h": [1]}],
+                    }
+                ]
+            },
+            eventSourceArn=CLUSTER,
+            bootstrapServers="b:9092",
+        ),
+        Message(
+            f"kafka:{CLUSTER}:orders-new-4:17:" + hashed(5, "a2V5", ENCODED, [{"h": [1]}]),
+            BODY.encode(),
+            {"source": "kafka", "topic": "orders-new"},
+            "orders-new-4",
+            item_identifier={"partition": "orders-new-4", "offset": 17},
+        ),
+    ),
+    (
+        KAFKA,
+        kafka_event(
+            {"orders-new-4": [{"offset": 0, "value": "no base64"}]},
+            eventSource="SelfManagedKafka",
+            bootstrapServers="b:9092, a:9092",
+        ),
+        Message(
+            "kafka:a:9092,b:9092:orders-new-4:0:" + hashed(None, None, "no base64", None),
+            "no base64",
+            {"source": "kafka", "topic": "orders-new"},
+            "orders-new-4",
+            item_identifier={"partition": "orders-new-4", "offset": 0},
+        ),
+    ),
+    (
+        CKAFKA,
+        {
+            "Records": [
+                {"Ckafka": {"topic": "t", "partition": 2, "offset": 9, "msgKey": "k", "msgBody": BODY}}
+            ]
+        },
+        Message("ckafka:t:2:9:" + hashed("k", BODY), BODY, {"source": "ckafka", "topic": "t"}, "t:2"),
+    ),
+    (
+        CKAFKA,
+        {"Records": [{"Ckafka": {"topic": "t", "Partition": "3", "offset": "9"}}]},
+        Message("ckafka:t:3:9:" + hashed(None, None), None, {"source": "ckafka", "topic": "t"}, "t:3"),
+    ),
+    (
+        CMQ,
+        {"Records": [{"CMQ": {"topicName": "t", "msgId": 5, "msgBody": BODY}}]},
+        Message("cmq:t:5", BODY, {"source": "cmq", "queue": "t", "topic": "t"}),
+    ),
+    (
+        ACTIVEMQ,
+        {
+            "eventSource": "aws:mq",
+            "messages": [{"messageID": "i", "data": ENCODED, "destination": {"physicalName": "q"}}],
+        },
+        Message("activemq:i", BODY.encode(), {"source": "activemq", "queue": "q"}),
+    ),
+    (
+        ACTIVEMQ,
+        {"eventSource": "aws:mq", "messages": [{"destination": {"physicalname": "q"}}]},
+        Message(None, None, {"source": "activemq", "queue": "q"}),
+    ),
+    (
+        RABBITMQ,
+        {
+            "eventSource": "aws:rmq",
+            "rmqMessagesByQueue": {
+                "a::b::/": [{"data": ENCODED, "basicProperties": {"messageId": "i"}}],
+            },
+        },
+        Message("rabbitmq:a::b::/:i", BODY.encode(), {"source": "rabbitmq", "queue": "a::b"}),
+    ),
+    (
+        RABBITMQ,
+        {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"q": [{}]}},
+        Message(None, None, {"source": "rabbitmq", "queue": "q"}),
+    ),
+    (
+        EVENTBRIDGE,
+        {
+            "specversion": "1.0",
+            "source": "s",
+            "id": "e",
+            "data": {"topic": "p/t", "partitions": 1, "msgId": "i", "msgBody": BODY, "TopicType": "2"},
+        },
+        Message("tdmq:p/t:i", BODY, {"source": "tdmq", "topic": "t"}, "p/t:1"),
+    ),
+    (
+        EVENTBRIDGE,
+        {
+            "EventList": [
+                {
+                    "source": "s",
+                    "id": "e",
+                    "data": {"topic": "p/t", "partition": 1, "msgBody": "", "TopicType": 1},
+                }
+            ]
+        },
+        Message("cloudevent:s:e", "", {"source": "tdmq", "topic": "t"}, "p/t:"),
+    ),
+    (
+        EVENTBRIDGE,
+        {"EventList": [{"data": {"topic": "t", "partition": 7, "msgBody": BODY, "TopicType": "2"}}]},
+        Message(None, BODY, {"source": "tdmq", "topic": "t"}, "t:7"),
+    ),
+    (
+        EVENTBRIDGE,
+        {"EventList": [{"data": {"topic": "t", "msgId": 1, "msgBody": BODY, "TopicType": "0"}}]},
+        Message("tdmq:t:1", BODY, {"source": "tdmq", "topic": "t"}),
+    ),
+    (
+        EVENTBRIDGE,
+        {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}},
+        Message("cloudevent:s:e", {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "event", "message"), READ, ids=[source.trigger for source, _, _ in READ])
+def test_message_has_what_its_event_says(
+    source: MessageSource, event: dict[str, Any], message: Message
+) -> None:
+    assert source.matches(event)
+    assert source.messages(event) == [message]
+
+
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        (SQS, {"Records": [{"eventSource": "aws:sns"}]}),
+        (SNS, {"Records": [{"EventSource": "aws:sqs"}]}),
+        (KAFKA, {"eventSource": "aws:kafka", "records": []}),
+        (KAFKA, {"eventSource": "aws:mq", "records": {}}),
+        (CKAFKA, {"Records": [{"Ckafka": "text"}]}),
+        (CMQ, {"Records": [{"CMQ": None}]}),
+        (ACTIVEMQ, {"eventSource": "aws:mq", "messages": {}}),
+        (ACTIVEMQ, {"eventSource": "aws:rmq", "messages": []}),
+        (RABBITMQ, {"eventSource": "aws:rmq", "rmqMessagesByQueue": []}),
+        (RABBITMQ, {"eventSource": "aws:mq", "rmqMessagesByQueue": {}}),
+        (EVENTBRIDGE, {"EventList": {}}),
+        (EVENTBRIDGE, {"source": "s", "id": "e", "data": {}}),
+    ],
+    ids=lambda value: value.trigger if isinstance(value, MessageSource) else "",
+)
+def test_event_of_another_shape_is_left_to_other_sources(
+    source: MessageSource, event: dict[str, Any]
+) -> None:
+    assert not source.matches(event)
+    others: list[Any] = [{}, None, [], "text", {"Records": None}]
+    assert not any(map(source.matches, others))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({**NOTIFICATION, "Type": "Other", "kind": "Notification"}),
+        json.dumps({name: value for name, value in NOTIFICATION.items() if name != "TopicArn"}),
+        '"Notification"',
+        "Notification",
+        NOTIFICATION,
+    ],
+)
+def test_only_a_whole_envelope_is_a_notification(body: Any) -> None:
+    (message,) = SQS.messages({"Records": [sqs_record(body=body)]})
+    assert (message.key, message.body) == ("sqs:m-1", body)
+    assert message.origin == {"source": "sqs", "queue": ""}
+
+
+def test_fields_of_an_event_are_read_whatever_they_hold() -> None:
+    assert (as_object({"a": 1}), as_object([1]), as_object(None)) == ({"a": 1}, {}, {})
+    assert (as_objects([{"a": 1}, 2]), as_objects({"a": 1})) == ([{"a": 1}, {}], [])
+    assert [as_text(value) for value in ("a", 5, True, None, 1.5, "\ud800")] == [
+        "a",
+        "5",
+        "",
+        "",
+        "",
+        "\\ud800",
+    ]
+    assert [as_int(value) for value in (5, "05", "9" * 19, "9" * 20, "-1", "\u0665", "", None)] == [
+        5, 5, 10**19 - 1, None, None, None, None, None,
+    ]  # fmt: skip
+    assert (message_key("t", "a", 0), message_key("t", "a", None), message_key("t")) == ("t:a:0", None, "t")
+    assert (arn_name("a:b:c"), arn_name("c"), arn_name(None)) == ("c", "c", "")
+    assert [from_base64(value) for value in ("YQ==", "Y Q==", "YQ", 5)] == [b"a", "Y Q==", "YQ", 5]
+
+
+def test_invocation_is_named_by_its_platform() -> None:
+    class Context:
+        aws_request_id = "lambda-1"
+
+    assert request_id(Context()) == "lambda-1"
+    assert request_id({"request_id": "scf-1", "aws_request_id": "other"}) == "scf-1"
+    fresh = [request_id(context) for context in (None, object(), {}, {"request_id": ""})]
+    assert all(isinstance(name, str) and name for name in fresh)
+    assert len(set(fresh)) == len(fresh)
