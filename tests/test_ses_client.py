@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,3 +103,19 @@ def test_sdk_is_set_to_the_account_and_logs_no_request(client: SesClient, ses: E
     logger = logging.getLogger("tencentcloud_sdk_common")
     assert logger.level == logging.WARNING
     assert logger.propagate is False
+
+
+def test_every_answer_measures_the_clock_of_ses(client: SesClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    from requests.adapters import HTTPAdapter
+
+    send = HTTPAdapter.send
+
+    def dated(self: HTTPAdapter, *args: Any, **options: Any) -> Any:
+        response = send(self, *args, **options)
+        response.headers["Date"] = formatdate(time.time() + 1000, usegmt=True)
+        return response
+
+    monkeypatch.setattr(HTTPAdapter, "send", dated)
+    client.send(email(), "one@mail.shop.example", 3.0)
+    assert client.clock_offset is not None
+    assert abs(client.clock_offset - 1000) < 5
