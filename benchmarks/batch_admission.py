@@ -24,7 +24,7 @@ from mailer.config.settings import Settings
 from mailer.deadline import Deadline
 from mailer.email.identity import id_for
 from mailer.email.request import EmailRequest
-from mailer.ledger import Attempt, Ledger, Store
+from mailer.ledger import Attempt, CallResult, Ledger, Store
 from mailer.ledger.admission import Verdict
 from mailer.ledger.record import State
 from mailer.runtime import Runtime
@@ -74,7 +74,7 @@ def in_a_pipeline(ledger: Ledger, batch: list[Attempt]) -> None:
     ledger._admit = script  # noqa: SLF001
     pipeline = ledger.store.client.pipeline(transaction=False)
     for keys, args in calls:
-        pipeline.evalsha(script.sha, len(keys), *keys, *args)
+        script(keys, args, client=pipeline)
     for reply in pipeline.execute():
         json.loads(reply)
 
@@ -96,11 +96,11 @@ def measure(url: str, *, sent: bool) -> None:
             batch = attempts(account)
             if sent:
                 for attempt in batch:
-                    ledger.admit(attempt)
-                    ledger.settle(attempt, State.ACCEPTED)
+                    result = CallResult(State.ACCEPTED, ses_message_id=attempt.id)
+                    ledger.settle(attempt, ledger.admit(attempt), result)
             else:
                 ledger.get("warm")  # the connection is open and the script is loaded, as in a warm function
-                ledger.store.client.script_load(ledger._admit.script)  # noqa: SLF001
+                ledger.store.client.script_load(ledger._admit.text)  # noqa: SLF001
             figures[name].append(timed(lambda admit=admit, ledger=ledger, batch=batch: admit(ledger, batch)))
             ledger.store.close()
     wall, cpu = (

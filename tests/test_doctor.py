@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from factories import SECRET
+from local.ses_emulator import Emulator
 from mailer.__main__ import main
 from mailer.doctor import run_checks
-
-if TYPE_CHECKING:
-    from local.ses_emulator import Emulator
-    from mailer.runtime import Runtime
+from mailer.runtime import Runtime
 
 
 def wrong(runtime: Runtime) -> dict[str, str]:
@@ -27,7 +24,7 @@ def test_healthy_deployment_has_nothing_wrong(
     monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-of-the-tests")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 7
+    assert len(lines) == 8
     assert all(line.startswith("ok ") for line in lines)
     assert ses.calls() == []  # it sends nothing
 
@@ -61,8 +58,6 @@ def test_store_that_would_lose_records_is_found(
 
 
 def test_store_that_is_down_is_found(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from mailer.runtime import Runtime
-
     monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
     assert "nothing can be sent" in wrong(Runtime.current())["store"]
 
@@ -72,6 +67,53 @@ def test_key_that_ses_refuses_is_found(runtime: Runtime, monkeypatch: pytest.Mon
     assert wrong(runtime)["SES"].startswith("AuthFailure.SignatureFailure: ")
 
 
-def test_clock_that_is_off_is_found(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.doctor.time.time", lambda: 0.0)
-    assert "clock" in wrong(runtime)
+@pytest.mark.parametrize(
+    ("offset", "status", "result"),
+    [(0, 0, "ok"), (58, 0, "ok"), (-58, 0, "ok"), (90, 0, "note"), (-90, 0, "note"), (302, 1, "WRONG")],
+)
+def test_clock_of_the_store_is_compared_with_that_of_ses(
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    offset: int,
+    status: int,
+    result: str,
+) -> None:
+    now = runtime.ledger.store.now
+    monkeypatch.setattr(type(runtime.ledger.store), "now", lambda _store: now() - offset * 1000)
+    assert main(["doctor"]) == status
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert [kind for kind, text in lines if text.startswith("store: clock")] == [result]
+    assert [kind for kind, text in lines if text.startswith("clock")] == ["ok"]
+
+
+def test_local_clock_is_compared_with_that_of_ses(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Emulator(credentials=dict([SECRET]), clock_offset=-200) as ses:
+        monkeypatch.setenv("MAILER_SES_ENDPOINT", ses.endpoint)
+        checks = {check.subject: check for check in run_checks(Runtime.current())}
+        Runtime.current().ses.close()
+    for subject, whose in (("clock", "this machine's"), ("store: clock", "the store's")):
+        assert not checks[subject].passed
+        assert not checks[subject].critical
+        assert checks[subject].detail.startswith("SES's is ")
+        assert f"seconds behind {whose}" in checks[subject].detail
+
+
+def test_clock_that_ses_refuses_is_found(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Emulator(credentials=dict([SECRET]), clock_offset=400) as ses:
+        monkeypatch.setenv("MAILER_SES_ENDPOINT", ses.endpoint)
+        found = wrong(Runtime.current())
+        Runtime.current().ses.close()
+    assert found["SES"].startswith("AuthFailure.SignatureExpire")
+    assert set(found) >= {"SES", "clock", "store: clock"}
+
+
+def test_clocks_are_not_compared_without_a_response(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAILER_SES_ENDPOINT", "http://127.0.0.1:1")
+    assert not {"clock", "store: clock"} & {check.subject for check in run_checks(Runtime.current())}

@@ -8,7 +8,7 @@ import pytest
 from valkey import ConnectionError as NoConnection
 from valkey import Valkey
 
-from local.store import EmbeddedStore, embedded_store
+from local.store import EmbeddedStore, embedded_cluster, embedded_store
 
 
 def connect(store: EmbeddedStore) -> Valkey:
@@ -51,3 +51,17 @@ def test_stores_are_separate() -> None:
             client.set("key", "value")
         with connect(other) as client:
             assert client.dbsize() == 0
+
+
+@pytest.mark.once
+def test_servers_of_a_cluster_share_the_slots() -> None:
+    with embedded_cluster(2) as cluster:
+        one = cluster.servers[0]
+        assert cluster.url == f"{one.url}?cluster=true"
+        for number, server in enumerate(cluster.servers):
+            with connect(server) as client:
+                nodes = client.cluster("NODES")
+            mine = next(node for address, node in nodes.items() if address.endswith(f":{server.port}"))
+            assert mine["slots"] == [["0", "8191"], ["8192", "16383"]][number : number + 1]
+    with connect(one) as client, pytest.raises(NoConnection):
+        client.ping()

@@ -56,6 +56,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_STORE_URL", "redis://h", "store_url", "redis://h"),
         ("MAILER_STORE_URL", "valkey://[::1]:6379/1", "store_url", "valkey://[::1]:6379/1"),
         ("MAILER_STORE_URL", "unix:///run/valkey.sock", "store_url", "unix:///run/valkey.sock"),
+        ("MAILER_STORE_URL", "redis://h/0?cluster=true", "store_url", "redis://h/0?cluster=true"),
+        ("MAILER_STORE_URL", "redis://h/1?cluster=false", "store_url", "redis://h/1?cluster=false"),
         ("MAILER_SES_ENDPOINT", "http://127.0.0.1:8025", "ses_host", "127.0.0.1:8025"),
         ("MAILER_SES_ENDPOINT", "http://127.0.0.1:8025", "ses_scheme", "http"),
         ("MAILER_SES_ENDPOINT", "https://ses.example", "ses_scheme", "https"),
@@ -91,6 +93,15 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
         *(
             ("MAILER_STORE_URL", url)
             for url in ("redis://h:x", "redis://h:70000", "redis://h:0", "redis://[::1", "unix://")
+        ),
+        *(
+            ("MAILER_STORE_URL", url)
+            for url in (
+                "redis://h?cluster=yes",
+                "redis://h/1?cluster=true",
+                "redis://h?db=1&cluster=true",
+                "unix:///run/valkey.sock?cluster=true",
+            )
         ),
         *(
             ("MAILER_SES_ENDPOINT", host)

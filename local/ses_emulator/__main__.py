@@ -78,6 +78,13 @@ def parser() -> argparse.ArgumentParser:
         default=_DEFAULT.slow_seconds,
         help="maximum duration of slow faults, in seconds",
     )
+    add(
+        "--clock-offset",
+        type=float,
+        default=_DEFAULT.clock_offset,
+        metavar="SECONDS",
+        help="how far SES's clock is ahead; negative: behind",
+    )
     add("--templates", type=Path, help="a JSON file, or a directory with JSON, ID-name.html, ID-name.txt")
     add("--callback", default="", metavar="URL", help="where event callbacks are sent")
     return options
@@ -105,6 +112,7 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
         or _DEFAULT.unverified_domains,
         "status_lag": options.status_lag,
         "slow_seconds": options.slow_seconds,
+        "clock_offset": options.clock_offset,
         "templates": options.templates,
         "callback": options.callback,
     }

@@ -154,7 +154,7 @@ class Api:
             request.body,
             credentials=self._settings.credentials,
             tokens=self._settings.tokens,
-            now=self._settings.clock(),
+            now=self._settings.now(),
         )
         action.rate.admit(request.arrived)
         return action
@@ -163,7 +163,7 @@ class Api:
         draft = send_email.check(params, request.size, self._settings, self.templates)
 
         def accept() -> dict[str, Any]:
-            self._limits.admit(draft.sender_domain, draft.recipients, self._settings.clock())
+            self._limits.admit(draft.sender_domain, draft.recipients, self._settings.now())
             mail = self._mailbox.accept(draft, params, request.size, request_id)
             self._callbacks.enqueue_for(mail)
             return {"MessageId": mail.ses_message_id}

@@ -112,7 +112,7 @@ class Callbacks:
             "email": recipient,
             "link": f"https://{domain}/" if event == "click" else "",
             "bulkId": mail.ses_message_id,
-            "timestamp": int(self._settings.clock()),
+            "timestamp": int(self._settings.now()),
             "reason": REASONS[event],
             "bounceType": "hard_bounce" if event == "bounce" else "",
             "username": str(self._settings.app_id),

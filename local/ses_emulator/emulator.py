@@ -35,7 +35,7 @@ class Emulator(Account, AbstractContextManager["Emulator"]):
             self.settings.host,
             self.settings.port,
             self._respond,
-            self.settings.clock,
+            self.settings.now,
             self.settings.slow_seconds,
         )
         self.port = int(self._server.server_address[1])

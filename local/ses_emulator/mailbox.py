@@ -125,7 +125,7 @@ class Mailbox:
         """Store an email under a new sequence number and MessageId; `size` is its request's in bytes."""
         sender = parse_sender(parameters["FromEmailAddress"])
         with self._lock:
-            now = self._settings.clock()
+            now = self._settings.now()
             self._accepted += 1
             mail = Mail(
                 sequence=self._accepted,
@@ -260,7 +260,7 @@ class Mailbox:
         with self._lock:
             for record in self._records:
                 if record.ses_message_id == ses_message_id and record.to == recipient:
-                    record.apply(event, self._settings.clock())
+                    record.apply(event, self._settings.now())
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts under their names in `/_emulator/stats`."""

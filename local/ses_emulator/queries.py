@@ -25,7 +25,7 @@ def send_email_status(
     Raises WrongDate for a malformed day, NotSupportDate for one over 30 days ago or in the future,
     InvalidLimit for a page size outside 1 to 100.
     """
-    now = settings.clock()
+    now = settings.now()
     today = datetime.fromtimestamp(now, SES_TIME_ZONE).date()
     try:
         day = datetime.strptime(params["RequestDate"], "%Y-%m-%d").replace(tzinfo=SES_TIME_ZONE).date()

@@ -3,6 +3,7 @@
 import enum
 import json
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
@@ -27,10 +28,14 @@ class Response:
     headers: tuple[tuple[str, str], ...] = ()
     ending: Ending = Ending.COMPLETE
 
-    def encode(self, *, close: bool) -> bytes:
-        """Return the bytes to send in one piece, so that no part of them waits for a delayed ACK."""
+    def encode(self, *, close: bool, date: float) -> bytes:
+        """Return the bytes to send in one piece, so that no part of them waits for a delayed ACK.
+
+        `date` is the time of the response in Unix seconds.
+        """
         phrase = HTTPStatus(self.status).phrase
-        lines = [f"HTTP/1.1 {self.status} {phrase}", f"Content-Length: {len(self.body)}"]
+        lines = [f"HTTP/1.1 {self.status} {phrase}", f"Date: {formatdate(date, usegmt=True)}"]
+        lines.append(f"Content-Length: {len(self.body)}")
         lines += [f"{name}: {value}" for name, value in self.headers]
         if self.content_type is not None:
             lines.append(f"Content-Type: {self.content_type}")

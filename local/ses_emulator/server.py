@@ -119,7 +119,7 @@ class _Connection(BaseHTTPRequestHandler):
             # The descriptor is closed directly: the server's shutdown() would send a FIN before the RST.
             socket.close(self.connection.detach())
         elif response.ending is not Ending.CLOSE:
-            self.wfile.write(response.encode(close=self.close_connection))
+            self.wfile.write(response.encode(close=self.close_connection, date=self.server.clock()))
 
     def _wait_for_client(self) -> None:
         with selectors.DefaultSelector() as selector:

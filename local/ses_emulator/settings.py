@@ -19,7 +19,8 @@ class Settings:
     sender domain is verified if it is in `verified_domains`, or, if that is empty, if it is not in
     `unverified_domains`. `status_lag` is the delay until GetSendEmailStatus shows an email, `slow_seconds`
     the maximum duration of a slow fault, both in seconds. `callback` is the URL for event callbacks,
-    `templates` a JSON file or a directory. `clock` returns Unix seconds.
+    `templates` a JSON file or a directory. `clock` returns Unix seconds; SES's own clock is `clock_offset`
+    seconds ahead of it.
     """
 
     host: str = "127.0.0.1"
@@ -42,6 +43,11 @@ class Settings:
     callback: str = ""
     templates: Path | None = None
     clock: Callable[[], float] = time.time
+    clock_offset: float = 0.0
+
+    def now(self) -> float:
+        """Return the time in Unix seconds by SES's own clock."""
+        return self.clock() + self.clock_offset
 
     def verifies(self, domain: str) -> bool:
         """Return whether this account may send from `domain`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +15,9 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 MIN_VERSION = 7
-MAX_SKEW = 60  # seconds; SES refuses a signature that is 5 minutes off
+NOTED_OFFSET = 60.0  # seconds
+# SES refuses a signature that is older, and its acceptances are looked for no further from an attempt.
+MAX_OFFSET = 300.0  # seconds
 SES_SECONDS = 10.0
 
 
@@ -33,6 +34,7 @@ def run_checks(runtime: Runtime) -> Iterator[Check]:
     """Yield the results for the settings, the store and SES; nothing is sent."""
     yield from _store(runtime)
     yield _ses(runtime)
+    yield from _clocks(runtime)
     yield Check(
         "MAILER_API_KEYS",
         bool(runtime.settings.api_keys),
@@ -55,7 +57,8 @@ def _store(runtime: Runtime) -> Iterator[Check]:
     try:
         health = store_health(runtime.ledger.store)
     except StoreUnavailable as error:
-        yield Check("store", passed=False, detail=f"is unavailable ({error}): nothing can be sent")
+        why = error.__cause__ or error
+        yield Check("store", passed=False, detail=f"is unavailable ({why}): nothing can be sent")
         return
     yield Check(
         "store: version",
@@ -76,8 +79,12 @@ def _store(runtime: Runtime) -> Iterator[Check]:
         if health.evicts
         else "keeps every record",
     )
-    skew = abs(health.time - time.time())
-    yield Check("clock", skew <= MAX_SKEW, f"is {skew:.0f} seconds from the store's", critical=False)
+    if health.in_cluster and not runtime.ledger.store.is_cluster:
+        yield Check(
+            "store: cluster",
+            passed=False,
+            detail="this server is part of a cluster: add ?cluster=true to MAILER_STORE_URL",
+        )
 
 
 def _ses(runtime: Runtime) -> Check:
@@ -88,3 +95,27 @@ def _ses(runtime: Runtime) -> Check:
         rule = rule_for(failure.code)
         return Check("SES", passed=False, detail=f"{failure.code}: {rule.why}; {rule.hint}")
     return Check("SES", passed=True, detail="reachable, credentials accepted")
+
+
+def _clocks(runtime: Runtime) -> Iterator[Check]:
+    """Yield how far the clocks are from that of SES, which the Date of its response has shown."""
+    ahead = runtime.ses.clock_offset
+    if ahead is None:
+        return
+    yield Check("clock", abs(ahead) <= NOTED_OFFSET, _offset(ahead, "this machine's"), critical=False)
+    try:
+        runtime.store_answered(runtime.ledger.store.now())
+    except StoreUnavailable:  # which the checks of the store say
+        return
+    of_store = (runtime.clock_offset or 0) / 1000
+    yield Check(
+        "store: clock",
+        abs(of_store) <= NOTED_OFFSET,
+        _offset(of_store, "the store's"),
+        critical=abs(of_store) > MAX_OFFSET,
+    )
+
+
+def _offset(ahead: float, whose: str) -> str:
+    direction = "ahead of" if ahead >= 0 else "behind"
+    return f"SES's is {abs(ahead):.0f} seconds {direction} {whose}; {MAX_OFFSET:.0f} are tolerated"

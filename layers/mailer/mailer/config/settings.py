@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from mailer.errors import ConfigurationError
 
@@ -96,6 +96,16 @@ def _store_url(text: str) -> str:
     if not known or parts.scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"}:
         raise ConfigurationError(
             "MAILER_STORE_URL", "must be a URL such as rediss://user:password@host:6379/0"
+        )
+    options = dict(parse_qsl(parts.query))
+    cluster = options.get("cluster", "false")
+    if cluster not in {"true", "false"}:
+        raise ConfigurationError(
+            "MAILER_STORE_URL", "must be a URL with cluster=true, cluster=false, or neither"
+        )
+    if cluster == "true" and {parts.path.strip("/"), options.get("db", "")} - {"", "0"}:
+        raise ConfigurationError(
+            "MAILER_STORE_URL", "must be a URL with a host and database 0, where it has cluster=true"
         )
     return text
 

@@ -1,4 +1,4 @@
-"""Store health: version, durability, clock."""
+"""Store health: version, durability, kind of server."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ if TYPE_CHECKING:
 
 
 class StoreHealth(NamedTuple):
-    """The store as it is; `time` is its clock in seconds, `durable` whether a restart keeps what it holds."""
+    """The store as it is; `durable` is whether a restart keeps what it holds."""
 
     major_version: int
     durable: bool
     evicts: bool
-    time: float
+    in_cluster: bool
 
 
 def store_health(store: Store) -> StoreHealth:
-    """Return what `INFO` and `TIME` say, which managed services answer as well; raises StoreUnavailable."""
+    """Return what `INFO` says, which managed services answer as well; raises StoreUnavailable."""
     with store.translate_errors():
-        info = store.client.info()
-        seconds, microseconds = store.client.time()
+        info = store.server.info()
     return StoreHealth(
         major_version=int(str(info["redis_version"]).partition(".")[0]),
         durable=bool(info.get("aof_enabled")) or bool(info.get("connected_slaves")),
         evicts=info.get("maxmemory_policy", "noeviction") != "noeviction",
-        time=seconds + microseconds / 1_000_000,
+        in_cluster=bool(info.get("cluster_enabled")),
     )

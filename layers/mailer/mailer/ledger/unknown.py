@@ -97,8 +97,7 @@ class UnknownLedger:
         A `sending` email is unknown from the end of its lease on. Raises StoreUnavailable.
         """
         with self._store.translate_errors():
-            seconds, microseconds = self._store.client.time()
-            latest = seconds * SECOND + microseconds // 1000 - int(grace * SECOND)
+            latest = self._store.now() - int(grace * SECOND)
             return list(
                 self._store.client.zrange(
                     self._store.key("open"), "-inf", latest, byscore=True, offset=0, num=limit
