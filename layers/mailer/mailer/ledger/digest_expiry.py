@@ -8,6 +8,7 @@ from mailer.email.identity import id_for
 
 from .admission import SECOND
 from .digests import SHARED, digest_key, email_key, recipient_keys, recipient_params
+from .records import RETENTION
 
 if TYPE_CHECKING:
     from .store import Store
@@ -60,7 +61,7 @@ class DigestExpiry:
             return int(self._expire(keys=keys, args=[recipient_params(digest, key, window=window)]))
 
     def adopt(self) -> None:
-        """Add the recipients that version 0.1.0 stored to those that `due` finds; once for an account."""
+        """Add the recipients that version 0.1.0 stored to those that `due` finds; once a month for an account."""
         client, adopted = self._store.client, self._store.key("digest_expiry_complete")
         with self._store.translate_errors():
             if client.exists(adopted):
@@ -70,4 +71,4 @@ class DigestExpiry:
                 for recipient, _score in client.zscan_iter(key, count=PAGE):
                     member = f"{digest}:{recipient}"
                     client.zadd(self._store.key("digest_expiry"), {member: _UNREAD}, nx=True)
-            client.set(adopted, 1)
+            client.set(adopted, 1, px=RETENTION)
