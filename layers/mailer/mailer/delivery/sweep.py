@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mailer.concurrency import WORKERS
 from mailer.email.request import EmailRequest
-from mailer.errors import InvalidRequest
+from mailer.errors import InvalidRequest, StoreUnavailable
 from mailer.ledger import Attempt
 from mailer.ledger.digest_expiry import DigestExpiry
 from mailer.ledger.unknown import Decision, UnknownLedger
@@ -64,7 +65,8 @@ def _expire_digest_items(deadline: Deadline, runtime: Runtime) -> dict[str, int]
     """Dead-letter digest items that are too old: one page of recipients, then more while time remains."""
     expiry, expired = DigestExpiry(runtime.ledger.store, runtime.settings.account), 0
     if deadline.allows_call():
-        expiry.adopt()
+        with suppress(StoreUnavailable):  # a full store takes nothing new: a later sweep adopts them
+            expiry.adopt()
     while page := expiry.due(PAGE):
         expired += sum(map(expiry.expire, page))
         if not deadline.allows_call():
