@@ -297,6 +297,18 @@ def test_unknown_email_is_left_to_an_operator_after_the_retention(
     assert len(runtime.ledger.dead_letters()) == 1
 
 
+def test_held_email_is_left_to_an_operator_though_ses_can_still_be_asked(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    held(runtime, ses, "order-1")
+    shift(runtime, 30 * 86_400)
+    unknown = UnknownLedger(runtime.ledger.store)
+    assert unknown.resolve(email_id(runtime), 1, hold=True) is Decision.NEEDS_OPERATOR
+    assert record_of(runtime).code == "Ledger.Unresolved"
+    assert score(runtime, "open") is None
+    assert len(runtime.ledger.dead_letters()) == 1
+
+
 @pytest.mark.parametrize(("decision", "state"), [("failed", "failed"), ("resend", "accepted")])
 def test_operator_still_decides_on_what_was_left_to_them(
     runtime: Runtime, ses: Emulator, decision: str, state: str

@@ -16,7 +16,7 @@ from mailer.delivery.outcome import Disposition
 from mailer.delivery.sweep import sweep
 from mailer.email.identity import address_hash
 from mailer.email.request import EmailRequest
-from mailer.ledger import Attempt, CallResult
+from mailer.ledger import Admission, Attempt, CallResult, Verdict
 from mailer.ledger.record import State
 from mailer.ledger.record_json import record_json
 from promise_steps import UNSENT, attempt, email_id, field, record_of, score, sweep_all
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator
 
-    from mailer.ledger import Admission
     from mailer.runtime import Runtime
 
 WRITTEN = {name: value for name, value in EMAIL.items() if name != "from"}
@@ -94,6 +93,14 @@ def test_kept_email_is_sent_though_this_version_reads_it_differently(
     store.client.hset(name, mapping={"body": json.dumps(body), "fingerprint": "written:0000"})
     assert sweep_all(runtime)["accepted"] == 1
     assert len(ses.inbox()) == 1
+
+
+def test_claim_of_the_sweep_is_not_compared_with_the_record(runtime: Runtime, ses: Emulator) -> None:
+    ses.add_fault(UNSENT)
+    deliver(email(), key="order-1")
+    make_due(runtime, email_id(runtime))
+    one = Attempt(email_id(runtime), email(), "test", fingerprint="written:0000", stored=True)
+    assert runtime.ledger.admit(one, from_state=State.DEFERRED).verdict is Verdict.SEND
 
 
 # Records of 0.1.0.
@@ -185,7 +192,7 @@ def test_worker_settles_the_attempt_that_0_1_0_admitted(runtime: Runtime, result
     record = record_of(runtime)
     settlement = runtime.ledger.settle(
         one,
-        type(admission)(admission.verdict, record),
+        Admission(Verdict.SEND, record),
         CallResult(result, code=UNSENT, ses_message_id="m-1", delay=60.0),
     )
     assert (settlement.own, settlement.record.state) == (True, result)
@@ -194,10 +201,8 @@ def test_worker_settles_the_attempt_that_0_1_0_admitted(runtime: Runtime, result
 def test_failure_of_an_email_of_0_1_0_is_kept_since_somebody_may_have_been_told(runtime: Runtime) -> None:
     write_old_record(runtime, "unknown")
     one = Attempt(email_id(runtime), email(), "sqs", token="old-token")
-    record = record_of(runtime)
-    admission = runtime.ledger.admit(one)
     result = CallResult(State.FAILED, code="Transport.ConnectionRefused")
-    settlement = runtime.ledger.settle(one, type(admission)(admission.verdict, record), result)
+    settlement = runtime.ledger.settle(one, Admission(Verdict.SEND, record_of(runtime)), result)
     assert settlement.record.state is State.DEFERRED
 
 

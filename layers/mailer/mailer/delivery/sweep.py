@@ -65,7 +65,7 @@ def _expire_digest_items(deadline: Deadline, runtime: Runtime) -> dict[str, int]
     """Dead-letter digest items that are too old: one page of recipients, then more while time remains."""
     expiry, expired = DigestExpiry(runtime.ledger.store, runtime.settings.account), 0
     if deadline.allows_call():
-        with suppress(StoreUnavailable):  # a full store takes nothing new: the next sweep adopts
+        with suppress(StoreUnavailable):  # a full store takes nothing new: a later sweep adopts them
             expiry.adopt()
     while page := expiry.due(PAGE):
         expired += sum(map(expiry.expire, page))
