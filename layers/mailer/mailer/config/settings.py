@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,128}")
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _api_keys(text: str) -> dict[str, str]:
             raise ConfigurationError(
                 "MAILER_API_KEYS", 'must be "name:sha256,…", each key as its SHA-256 in 64 hex digits'
             )
+        if digest.lower() == _HASH_OF_NOTHING:
+            raise ConfigurationError("MAILER_API_KEYS", f"must not hold the SHA-256 of an empty key ({name})")
         keys[digest.lower()] = name
     return keys
 
@@ -149,7 +153,7 @@ def _api_keys(text: str) -> dict[str, str]:
 def _callback_token(text: str) -> str | None:
     if text and not _TOKEN.fullmatch(text):
         raise ConfigurationError(
-            "MAILER_CALLBACK_TOKEN", "must be 1 to 128 letters, digits, dots, dashes, underscores or tildes"
+            "MAILER_CALLBACK_TOKEN", "must be 16 to 128 letters, digits, dots, dashes, underscores or tildes"
         )
     return text or None
 

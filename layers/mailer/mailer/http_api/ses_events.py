@@ -13,6 +13,7 @@ from mailer.email.strict_json import read_json
 from mailer.errors import InvalidRequest
 from mailer.ses.events import SesEvent
 from mailer.telemetry import logs
+from mailer.telemetry.refused_callers import refused_caller
 
 from .problems import problem
 
@@ -30,6 +31,7 @@ def post_events(context: RequestContext) -> Response[str]:
     if not token or not hmac.compare_digest(
         token.encode(), context.path["token"].encode(errors="surrogatepass")
     ):
+        refused_caller(context.trigger, "callback_token")
         return problem(404, "NotFound", "there is no such path")
     document = read_json(context.request.body)
     documents = document if isinstance(document, list) else [document]
