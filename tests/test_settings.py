@@ -39,10 +39,10 @@ def test_the_store_is_the_only_setting_that_must_be_given() -> None:
         900,
         10_000,
     )
-    assert (given.store_url, given.config_path, given.callback_token, given.api_keys) == (
+    assert (given.store_url, given.config_path, given.callback_tokens, given.api_keys) == (
         STORE,
         None,
-        None,
+        (),
         {},
     )
 
@@ -70,7 +70,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_UNKNOWN_GRACE", "86400", "unknown_grace", 86_400),
         ("MAILER_DEFERRED_MAX", "0", "deferred_max", 0),
         ("MAILER_CONFIG", "mailer.toml", "config_path", "mailer.toml"),
-        ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_token", "t0ken-of-16-chars"),
+        ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_tokens", ("t0ken-of-16-chars",)),
+        ("MAILER_CALLBACK_TOKEN", f" {'a' * 16}  {'b' * 128} ", "callback_tokens", ("a" * 16, "b" * 128)),
         ("MAILER_API_KEYS", f"a:{DIGEST}", "api_keys", {DIGEST: "a"}),
         (
             "MAILER_API_KEYS",
@@ -122,7 +123,10 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
             ("MAILER_API_KEYS", keys)
             for keys in ("secret", ":" + DIGEST, "a:", "a:secret", f"a:{DIGEST}0", f"{DIGEST}:a")
         ),
-        *(("MAILER_CALLBACK_TOKEN", token) for token in ("t", "a" * 15, "a" * 129, "a" * 16 + "/")),
+        *(
+            ("MAILER_CALLBACK_TOKEN", token)
+            for token in ("t", "a" * 15, "a" * 129, "a" * 16 + "/", "a" * 16 + " b")
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(variable: str, text: str) -> None:
