@@ -41,6 +41,7 @@ def hashed(text: str) -> str:
         ("/Template/TemplateID", "/Template/TemplateID"),
         ("/emails/3/from", "/emails/3/from"),
         ("/data/to/0", "/data/to/0"),
+        ("/Message/job", "/Message/job"),
         (f"/{NAME}", f"/#{hashed(NAME)}"),
         (f"/template/data/{NAME}/0", f"/template/data/#{hashed(NAME)}/0"),
         ("/headers/X-Customer", f"/headers/#{hashed('X-Customer')}"),

@@ -14,6 +14,7 @@ _BROKER_KEY = re.compile(r"(?:sqs|sns|kafka|ckafka|cmq|tdmq|activemq|invoke):[A-
 _ENVELOPE_FIELDS = frozenset(
     {"digest", "recipient", "item", "item_id", "time_zone", "emails", "event", "email", "timestamp"}
     | {"specversion", "id", "source", "type", "data", "data_base64"}
+    | {"Message", "job", "scheduled_time"}
 )
 
 
