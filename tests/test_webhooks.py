@@ -16,6 +16,7 @@ from standardwebhooks.webhooks import Webhook
 from factories import API_KEY, LambdaContext, body, sent_by_version_0_1_0
 from http_calls import SHAPES, api_gateway_v2, call, clb, lambda_url
 from local.signing import SIGNERS, WEBHOOK_SECRETS, github, standard_webhooks
+from mailer import clock
 from mailer.config.file import Config
 from mailer.config.webhook_schemes import SCHEMES, TOLERANCE
 from mailer.email.identity import Key, KeyKind
@@ -545,8 +546,10 @@ def test_health_is_degraded_while_a_secret_is_missing_or_short(
     assert call("GET", "/health")[2] == {"status": "ok"}
     monkeypatch.delenv("MAILER_WEBHOOK_BILLING")
     monkeypatch.setenv("MAILER_WEBHOOK_CONTACT", "short")
-    status, _, health = call("GET", "/health")
-    assert (status, health) == (200, {"status": "degraded"})
+    monkeypatch.setattr(clock, "monotonic", lambda: 1000.0)
+    for _ in range(2):  # a balancer asks often: one line a second of each
+        status, _, health = call("GET", "/health")
+        assert (status, health) == (200, {"status": "degraded"})
     settings = [json.loads(line)["setting"] for line in log.getvalue().splitlines()]
     assert settings == ["MAILER_WEBHOOK_BILLING", "MAILER_WEBHOOK_CONTACT"]
 
