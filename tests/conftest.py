@@ -15,6 +15,7 @@ from factories import API_KEY, SECRET
 from local.ses_emulator import Emulator
 from local.store import embedded_store
 from mailer.runtime import Runtime
+from mailer.telemetry import refused_callers
 from mailer.telemetry.logs import logger
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def digests_toml(environment: dict[str, str], tmp_path: Path, monkeypatch: pytes
     path.write_text(TOML)
     monkeypatch.setenv("MAILER_CONFIG", str(path))
     return path
+
+
+@pytest.fixture
+def lines_unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line about a refused caller is left out for those that other tests left."""
+    monkeypatch.setattr(refused_callers, "_LIMIT", refused_callers.LineLimit())
 
 
 @pytest.fixture

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mailer.email.identity import id_for
 from mailer.email.request import EmailRequest
+from mailer.ledger import Attempt, CallResult
+from mailer.ledger.record import State
+
+if TYPE_CHECKING:
+    from mailer.runtime import Runtime
 
 API_KEY = "test-key"
 SECRET = ("AKIDtest", "test-secret")
@@ -54,3 +60,11 @@ def scf_context(seconds: float = 30.0) -> dict[str, Any]:
         "tencentcloud_appid": "1250000000",
         "tencentcloud_uin": "100000000001",
     }
+
+
+def sent_by_version_0_1_0(runtime: Runtime, key: str, state: State = State.ACCEPTED) -> str:
+    """Store the record of an email as version 0.1.0 did, for a key of any kind, and return its id."""
+    attempt = Attempt(id_for(runtime.settings.account, key), email(), "test", namespace=None)
+    admission = runtime.ledger.admit(attempt)
+    runtime.ledger.settle(attempt, admission, CallResult(state, ses_message_id=f"ses-{key}"))
+    return attempt.smtp_message_id

@@ -290,6 +290,15 @@ def test_no_token_opens_what_none_is_set_for(current: Runtime, monkeypatch: pyte
     assert call("POST", f"/ses/events/{TOKEN}", event("spamreport"))[0] == 404
 
 
+def test_each_of_several_tokens_is_accepted_during_a_rotation(
+    current: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "another-token-that-nobody-guesses"
+    monkeypatch.setenv("MAILER_CALLBACK_TOKEN", f"{TOKEN} {other}")
+    for token, status in ((TOKEN, 200), (other, 200), (f"{TOKEN}%20{other}", 404)):
+        assert call("POST", f"/ses/events/{token}", event("delivered"))[0] == status
+
+
 def test_what_is_no_json_is_422(current: Runtime) -> None:
     assert call("POST", f"/ses/events/{TOKEN}", "{")[0] == 422
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factories import LambdaContext, body
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.ledger.record import State
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
@@ -49,19 +49,19 @@ def redeliver(request: dict[str, Any]) -> list[str]:
 
 
 def record(runtime: Runtime) -> Record | None:
-    return runtime.ledger.get(id_for(runtime.settings.account, f"sqs:{MESSAGE}"))
+    return runtime.ledger.get(Key(f"sqs:{MESSAGE}", KeyKind.PLATFORM).email_id(runtime.settings.account))
 
 
 def expire_lease(runtime: Runtime) -> None:
     """Let the lease of the killed worker expire."""
-    email_id = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
+    email_id = Key(f"sqs:{MESSAGE}", KeyKind.PLATFORM).email_id(runtime.settings.account)
     runtime.ledger.store.client.hset(runtime.ledger.store.prefix + "email:" + email_id, "lease_until", 1)
 
 
 def reconcile(runtime: Runtime, ses: Emulator) -> int:
     """Let the grace period pass and run the sweep; return how often SES has accepted the email."""
     store = runtime.ledger.store
-    email_id = id_for(runtime.settings.account, f"sqs:{MESSAGE}")
+    email_id = Key(f"sqs:{MESSAGE}", KeyKind.PLATFORM).email_id(runtime.settings.account)
     store.client.zadd(store.key("open"), {email_id: 1})
     run_schedule({"job": "sweep"}, LambdaContext())
     stored = record(runtime)

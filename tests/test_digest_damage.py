@@ -12,7 +12,7 @@ from mailer.deadline import Deadline
 from mailer.delivery.sweep import sweep
 from mailer.digest.plan import plan
 from mailer.digest.render import render
-from mailer.email.identity import address_hash, id_for
+from mailer.email.identity import Key, KeyKind, address_hash
 from mailer.errors import StoreUnavailable
 from mailer.ledger.digests import DigestLedger
 from stored_times import make_due
@@ -85,7 +85,7 @@ def test_window_without_an_address_ends_as_its_email_does(runtime: Runtime, ses:
     assert run() == {"deferred": 1}
     runtime.ledger.store.client.hdel(key(runtime, "recipient", HASH), "address")
     assert run(TEN) == {"deferred": 1}
-    email_id = id_for(runtime.settings.account, f"digest:daily:{NINE}:{HASH}")
+    email_id = Key(f"digest:daily:{NINE}:{HASH}", KeyKind.PLATFORM).email_id(runtime.settings.account)
     make_due(runtime, email_id)
     sweep("test", Deadline(20), runtime)
     assert run(ELEVEN)["nothing"] == 1

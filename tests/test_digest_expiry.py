@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import NINE, TEN, add, digest, item, run
-from factories import LambdaContext
+from factories import LambdaContext, email
 from mailer.deadline import Deadline
 from mailer.delivery.sweep import sweep
-from mailer.email.identity import address_hash, id_for
+from mailer.email.identity import Key, KeyKind, address_hash, id_for
+from mailer.ledger import Attempt, CallResult
 from mailer.ledger.digest_expiry import DigestExpiry, OverdueRecipient
+from mailer.ledger.record import State
 from mailer.triggers.schedule import handle
 from stored_times import age_digest, make_due
 
@@ -55,7 +57,7 @@ def next_look(runtime: Runtime) -> float:
 
 
 def email_of(runtime: Runtime, window: str = NINE) -> str:
-    return id_for(runtime.settings.account, f"digest:daily:{window}:{HASH}")
+    return Key(f"digest:daily:{window}:{HASH}", KeyKind.PLATFORM).email_id(runtime.settings.account)
 
 
 # Waiting items
@@ -174,6 +176,25 @@ def test_window_is_closed_without_a_run_once_its_email_is_accepted(runtime: Runt
     assert run_sweep() == {}
     assert runtime.ledger.store.client.exists(key(runtime, "frozen", HASH)) == 0
     assert runtime.ledger.store.client.hget(key(runtime, "recipient", HASH), "last_window") == NINE
+    assert letters(runtime) == []
+
+
+@pytest.mark.parametrize(("namespace", "open_windows"), [(None, 0), ("", 1)])
+def test_window_whose_email_version_0_1_0_sent_is_closed(
+    runtime: Runtime, ses: Emulator, namespace: str | None, open_windows: int
+) -> None:
+    """An email under a caller's key of the same text is not that of the window."""
+    add(runtime, item(1))
+    ses.add_fault("FailedOperation.InvalidTemplateID")
+    assert run() == {"refused": 1}
+    runtime.ledger.store.client.delete(runtime.ledger.store.key("email", email_of(runtime)))
+    old_id = id_for(runtime.settings.account, f"digest:daily:{NINE}:{HASH}")
+    attempt = Attempt(old_id, email(), "schedule", namespace=namespace)
+    result = CallResult(State.ACCEPTED, ses_message_id="s")
+    runtime.ledger.settle(attempt, runtime.ledger.admit(attempt), result)
+    age_digest(runtime, ANN, 2)
+    run_sweep()
+    assert runtime.ledger.store.client.exists(key(runtime, "frozen", HASH)) == open_windows
     assert letters(runtime) == []
 
 

@@ -213,13 +213,15 @@ def test_store_that_is_down_is_503_and_nothing_is_sent(
     assert ses.calls() == []
 
 
-def test_wrong_setting_is_503_that_names_it(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+def test_wrong_setting_is_503_and_named_in_the_log_alone(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
     monkeypatch.setenv("MAILER_RATE", "fast")
     status, _, problem = call("GET", "/health")
-    assert status == 503
-    assert "MAILER_RATE" in problem["detail"]
+    assert (status, problem["code"]) == (503, "ConfigurationError")
+    assert "MAILER_" not in json.dumps(problem)
+    line = json.loads(log.getvalue().splitlines()[-1])
+    assert (line["setting"], line["rule"]) == ("MAILER_RATE", "must be a whole number from 1 to 1000")
 
 
 @pytest.mark.parametrize("event", [None, [], "text", {}, {"Records": []}, {"requestContext": {"http": 1}}])

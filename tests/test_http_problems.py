@@ -12,6 +12,7 @@ from mailer.delivery.outcome import DISPOSITIONS, Disposition, Outcome
 from mailer.errors import (
     ConfigurationError,
     FieldError,
+    Forbidden,
     InvalidRequest,
     MailerError,
     SesFailure,
@@ -45,8 +46,7 @@ def read(response: Any) -> tuple[dict[str, Any], dict[str, str]]:
         (InvalidRequest.at("/to", "is required"), 422, False, None),
         (UnknownEvent.at("", "is no event"), 400, False, None),
         (StoreUnavailable("TimeoutError"), 503, True, "5"),
-        (ConfigurationError("MAILER_RATE", "must be a number"), 503, False, None),
-        (NoCredentials(), 503, False, None),
+        (Forbidden("the key `crm` lacks the permission `send`"), 403, False, None),
         (MailerError("something else"), 500, False, None),
     ],
 )
@@ -61,6 +61,14 @@ def test_an_error_has_its_status(
         retryable,
     )
     assert headers.get("Retry-After") == retry_after
+
+
+@pytest.mark.parametrize("error", [ConfigurationError("MAILER_RATE", "must be a number"), NoCredentials()])
+def test_a_wrong_setting_is_not_named(error: ConfigurationError) -> None:
+    document, headers = read(error_problem(error))
+    assert (document["status"], document["code"], document["retryable"]) == (503, error.code, False)
+    assert document["detail"] == "a setting is missing or wrong; the log names it"
+    assert headers == {}
 
 
 def test_a_refusal_lists_every_error_with_its_pointer() -> None:

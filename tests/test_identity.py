@@ -9,7 +9,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from factories import email
-from mailer.email.identity import ID_CHARACTERS, address_hash, fresh_key, id_for, smtp_message_id_for
+from mailer.email.identity import (
+    ID_CHARACTERS,
+    Key,
+    KeyKind,
+    address_hash,
+    fresh_key,
+    id_for,
+    smtp_message_id_for,
+)
 from mailer.email.request import EmailRequest
 from request_bodies import own_bodies, text
 
@@ -33,6 +41,40 @@ def test_an_email_id_never_changes_since_records_and_callbacks_carry_it() -> Non
     assert id_for("default", "order-1") == base64.b32encode(digest)[:32].decode().lower()
     assert id_for("default", "order-1") == "5juxczt2wnfwuolj4xtgrmt3kzg5qruz"
     assert smtp_message_id_for(id_for("default", "order-1"), "a@b.example").endswith("@b.example")
+
+
+plain = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
+keys = st.builds(
+    Key, plain, st.sampled_from(KeyKind), accounts | st.just("") | accounts.map("webhook:{}".format)
+)
+
+
+@given(keys, keys)
+def test_keys_of_another_kind_or_namespace_are_never_the_same(one: Key, other: Key) -> None:
+    assert (one.email_id("a") == other.email_id("a")) == (one == other)
+
+
+@given(plain, plain, accounts)
+def test_no_text_of_a_caller_is_the_key_of_a_platform_or_a_namespace(
+    text: str, guess: str, account: str
+) -> None:
+    others = [Key(text, KeyKind.PLATFORM), Key(text, namespace="shop"), Key(text, KeyKind.PLATFORM, "shop")]
+    assert len({one.email_id(account) for one in (*others, Key(text))}) == 4
+    guesses = [guess, text, f"platform{text}", f"callershop{text}", f"{guess}\n{text}"]
+    assert {Key(one).email_id(account) for one in guesses}.isdisjoint(one.email_id(account) for one in others)
+
+
+def test_key_of_a_caller_in_the_accounts_namespace_has_the_id_of_version_0_1_0() -> None:
+    assert Key("order-1").email_id("default") == id_for("default", "order-1")
+
+
+def test_ids_of_the_other_keys_never_change_either() -> None:
+    for key, hashed in (
+        (Key("sqs:m-1", KeyKind.PLATFORM), b"default\0platform\0\0sqs:m-1"),
+        (Key("order-1", namespace="shop"), b"default\0caller\0shop\0order-1"),
+    ):
+        digest = hashlib.sha256(hashed).digest()
+        assert key.email_id("default") == base64.b32encode(digest)[:32].decode().lower()
 
 
 def test_fresh_keys_differ() -> None:

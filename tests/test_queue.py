@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factories import LambdaContext, body, scf_context
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.ledger.record import State
 from mailer.triggers.ckafka import CKAFKA
@@ -60,7 +60,7 @@ def test_group_stops_at_the_first_failure_and_others_go_on(runtime: Runtime, ses
 def test_halted_email_is_deferred_in_the_ledger(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.InsufficientBalance")
     assert failures(handle(sqs(body()), LambdaContext())) == []
-    record = runtime.ledger.get(id_for(runtime.settings.account, "sqs:message-0"))
+    record = runtime.ledger.get(Key("sqs:message-0", KeyKind.PLATFORM).email_id(runtime.settings.account))
     assert record
     assert record.state is State.DEFERRED
 
@@ -125,7 +125,7 @@ def test_ckafka_email_that_is_halted_is_deferred(runtime: Runtime, ses: Emulator
     event = ckafka(body())
     assert handle(event, scf_context()) == {"records": 1}
     (message,) = CKAFKA.messages(event)
-    record = runtime.ledger.get(id_for(runtime.settings.account, str(message.key)))
+    record = runtime.ledger.get(Key(str(message.key), KeyKind.PLATFORM).email_id(runtime.settings.account))
     assert record
     assert record.state is State.DEFERRED
 

@@ -10,7 +10,7 @@ import pytest
 
 from factories import LambdaContext, body, scf_context
 from mailer.config.file import Config
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError
 from mailer.triggers.queue import handle
 from mailer.triggers.schedule import handle as run_schedule
@@ -205,7 +205,13 @@ def test_message_that_no_table_selects_is_logged_without_its_content(
     account = runtime.settings.account
     names = ("message", "trigger", "id", "tables", "state")
     assert [tuple(line[name] for name in names) for line in lines] == [
-        ("message ignored", "sqs", id_for(account, key), ["queues.orders", "queues.unpaid"], "ignored")
+        (
+            "message ignored",
+            "sqs",
+            Key(key, KeyKind.PLATFORM).email_id(account),
+            ["queues.orders", "queues.unpaid"],
+            "ignored",
+        )
         for key in ("sqs:message-0", "sqs:message-1")
     ]
     for content in ("ann@", "o-1", "message-0"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factories import LambdaContext, body
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.ledger.record import State
 from mailer.triggers.kafka import KAFKA
 from mailer.triggers.queue import handle
@@ -135,7 +135,8 @@ def test_redelivered_batch_of_a_killed_worker_is_sent_once(
 
 
 def email_id(runtime: Runtime, batch: Json, offset: int) -> str:
-    return id_for(runtime.settings.account, str(KAFKA.messages(batch)[offset].key))
+    key = Key(str(KAFKA.messages(batch)[offset].key), KeyKind.PLATFORM)
+    return key.email_id(runtime.settings.account)
 
 
 def record(runtime: Runtime, batch: Json, offset: int) -> Any:

@@ -14,6 +14,7 @@ from mailer.errors import ConfigurationError
 
 STORE = "rediss://user:store-password@store.example:6379/0"
 DIGEST = hashlib.sha256(b"key").hexdigest()
+OF_NOTHING = hashlib.sha256(b"").hexdigest()
 VARIABLES = [
     "MAILER_STORE_URL", "MAILER_SES_ENDPOINT", "MAILER_SES_REGION", "MAILER_ACCOUNT", "MAILER_RATE",
     "MAILER_UNKNOWN_GRACE", "MAILER_DEFERRED_MAX", "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN",
@@ -38,10 +39,10 @@ def test_the_store_is_the_only_setting_that_must_be_given() -> None:
         900,
         10_000,
     )
-    assert (given.store_url, given.config_path, given.callback_token, given.api_keys) == (
+    assert (given.store_url, given.config_path, given.callback_tokens, given.api_keys) == (
         STORE,
         None,
-        None,
+        (),
         {},
     )
 
@@ -69,7 +70,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_UNKNOWN_GRACE", "86400", "unknown_grace", 86_400),
         ("MAILER_DEFERRED_MAX", "0", "deferred_max", 0),
         ("MAILER_CONFIG", "mailer.toml", "config_path", "mailer.toml"),
-        ("MAILER_CALLBACK_TOKEN", "t0ken", "callback_token", "t0ken"),
+        ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_tokens", ("t0ken-of-16-chars",)),
+        ("MAILER_CALLBACK_TOKEN", f" {'a' * 16}  {'b' * 128} ", "callback_tokens", ("a" * 16, "b" * 128)),
         ("MAILER_API_KEYS", f"a:{DIGEST}", "api_keys", {DIGEST: "a"}),
         (
             "MAILER_API_KEYS",
@@ -121,6 +123,10 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
             ("MAILER_API_KEYS", keys)
             for keys in ("secret", ":" + DIGEST, "a:", "a:secret", f"a:{DIGEST}0", f"{DIGEST}:a")
         ),
+        *(
+            ("MAILER_CALLBACK_TOKEN", token)
+            for token in ("t", "a" * 15, "a" * 129, "a" * 16 + "/", "a" * 16 + " b")
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(variable: str, text: str) -> None:
@@ -128,6 +134,13 @@ def test_a_wrong_setting_is_named(variable: str, text: str) -> None:
         settings(**{variable: text})
     assert refused.value.setting == variable
     assert refused.value.rule.startswith("must be")
+
+
+@pytest.mark.parametrize("digest", [OF_NOTHING, OF_NOTHING.upper()])
+def test_the_hash_of_an_empty_key_is_refused(digest: str) -> None:
+    """It is what the documented command gives for a variable that is not set."""
+    with pytest.raises(ConfigurationError, match=r"^MAILER_API_KEYS: must not hold .* \(crm\)$"):
+        settings(MAILER_API_KEYS=f"shop:{DIGEST},crm:{digest}")
 
 
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text(max_size=40)), st.text(max_size=30))
@@ -150,9 +163,9 @@ def test_a_refused_key_or_url_is_not_repeated_in_the_error() -> None:
 
 
 def test_secrets_do_not_show_in_the_settings_text() -> None:
-    text = repr(settings(MAILER_CALLBACK_TOKEN="callback-secret", MAILER_API_KEYS=f"a:{DIGEST}"))
+    text = repr(settings(MAILER_CALLBACK_TOKEN="the-callback-secret", MAILER_API_KEYS=f"a:{DIGEST}"))
     assert "default" in text
-    assert not [secret for secret in ("store-password", "callback-secret", DIGEST) if secret in text]
+    assert not [secret for secret in ("store-password", "the-callback-secret", DIGEST) if secret in text]
 
 
 def test_settings_are_read_without_loading_pydantic() -> None:

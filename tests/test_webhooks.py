@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from factories import API_KEY, LambdaContext
+from factories import API_KEY, LambdaContext, body, sent_by_version_0_1_0
 from http_calls import SHAPES, api_gateway_v2, call, clb, lambda_url
 from local.signing import SIGNERS, WEBHOOK_SECRETS, github, standard_webhooks
+from mailer import clock
 from mailer.config.file import Config
 from mailer.config.webhook_schemes import SCHEMES, TOLERANCE
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.http_api import app
 
@@ -157,6 +158,46 @@ def test_redelivery_after_a_change_of_mailer_toml_is_the_same_email(
     assert (status, again["replayed"], again["id"]) == (200, True, first["id"])
     assert letters(runtime) == []
     assert len(ses.inbox()) == 1
+
+
+def github_delivery(payload: Any, delivery: str) -> tuple[int, dict[str, str], Any]:
+    text = json.dumps(payload)
+    return post("releases", text, {**signed("releases", text), "X-GitHub-Delivery": delivery})
+
+
+def test_github_delivery_is_known_by_its_signed_body(environment: dict[str, str], ses: Emulator) -> None:
+    first = github_delivery(PAYLOADS["releases"], "delivery-1")[2]
+    replayed = github_delivery(PAYLOADS["releases"], "delivery-2")[2]
+    assert (replayed["id"], replayed["replayed"]) == (first["id"], True)
+    other = {**PAYLOADS["releases"], "release": {"tag_name": "v1.3"}}
+    assert github_delivery(other, "delivery-1")[2]["id"] != first["id"]
+    assert len(ses.inbox()) == 2
+
+
+def test_github_delivery_that_version_0_1_0_sent_is_not_sent_again(runtime: Runtime, ses: Emulator) -> None:
+    sent_by_version_0_1_0(runtime, "webhook:releases:delivery-1")
+    status, headers, _ = github_delivery(PAYLOADS["releases"], "delivery-1")
+    assert (status, headers["Idempotent-Replayed"]) == (200, "true")
+    assert ses.calls() == []
+    assert github_delivery(PAYLOADS["releases"], "delivery-2")[2]["replayed"] is False
+
+
+def test_mapped_key_counts_within_its_webhook_alone(runtime: Runtime, ses: Emulator) -> None:
+    """Whoever fills in a public form chooses its id, and so cannot take the key of another email."""
+    for taken in ("order-1", "webhook:billing:msg_1"):
+        status, _, answer = post("contact", {**PAYLOADS["contact"], "id": taken})
+        assert (status, answer["replayed"]) == (200, False)
+    assert post("billing", BILLING)[2]["replayed"] is False
+    for headers in ({"Idempotency-Key": "order-1"}, {"Idempotency-Key": "webhook:billing:msg_1"}):
+        assert call("POST", "/emails", body(), headers=headers)[2]["replayed"] is False
+    assert len(ses.inbox()) == 5
+    assert post("contact", {**PAYLOADS["contact"], "id": "order-1"})[2]["replayed"] is True
+
+
+def test_mapped_key_that_version_0_1_0_took_is_not_sent_again(runtime: Runtime, ses: Emulator) -> None:
+    sent_by_version_0_1_0(runtime, "c-1")
+    assert post("contact", PAYLOADS["contact"])[2]["replayed"] is True
+    assert ses.calls() == []
 
 
 def test_one_event_id_at_two_sources_is_two_emails(environment: dict[str, str], ses: Emulator) -> None:
@@ -453,7 +494,7 @@ def test_unsigned_or_wrongly_signed_webhook_leaves_no_dead_letter(
 def test_webhook_that_is_left_out_is_logged_without_its_content(runtime: Runtime, log: io.StringIO) -> None:
     post("billing", {**BILLING, "type": "invoice.created"})
     (line,) = map(json.loads, log.getvalue().splitlines())
-    email_id = id_for(runtime.settings.account, "webhook:billing:msg_1")
+    email_id = Key("webhook:billing:msg_1", KeyKind.PLATFORM).email_id(runtime.settings.account)
     logged = {"trigger": "api-gateway-v2", "id": email_id, "tables": ["webhooks.billing"], "state": "ignored"}
     assert line["message"] == "message ignored"
     assert line.items() >= {"caller": "webhook:billing"}.items()
@@ -466,15 +507,51 @@ def test_unknown_source_is_404(environment: dict[str, str]) -> None:
     assert post("nowhere", {}, {})[0] == 404
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "not/base64!", "whsk_AAAA"])
-def test_source_without_a_usable_secret_is_503_that_names_the_variable(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, secret: str
+SHORT = "whsec_" + base64.b64encode(b"fifteen bytes..").decode()
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "whsec_", "not/base64!", "whsk_AAAA", SHORT, f"{WEBHOOK_SECRETS['MAILER_WEBHOOK_BILLING']} {SHORT}"],
+)
+def test_source_without_a_usable_secret_is_503_and_the_log_names_the_variable(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, log: io.StringIO, secret: str
 ) -> None:
     monkeypatch.setenv("MAILER_WEBHOOK_BILLING", secret)
     status, _, problem = post("billing", BILLING)
-    assert status == 503
-    assert "MAILER_WEBHOOK_BILLING" in problem["detail"]
-    assert "not/base64!" not in problem["detail"]
+    assert (status, problem["code"]) == (503, "ConfigurationError")
+    assert "BILLING" not in json.dumps(problem)
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert line["setting"] == "MAILER_WEBHOOK_BILLING"
+    assert not [one for one in secret.split() if one != "whsec_" and one in log.getvalue()]
+
+
+@pytest.mark.parametrize("source", ["releases", "payments", "contact"])
+def test_secret_has_16_bytes_at_least(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    variable, text = f"MAILER_WEBHOOK_{source.upper()}", json.dumps(PAYLOADS[source])
+    for secret, status in (("s" * 15, 503), ("s" * 16, 200)):
+        monkeypatch.setenv(variable, secret)
+        headers = SIGNERS[variable](secret, text.encode(), "msg_1", time.time())
+        assert post(source, text, headers)[0] == status
+
+
+def test_health_is_degraded_while_a_secret_is_missing_or_short(
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    log: io.StringIO,
+    lines_unlimited: None,
+) -> None:
+    assert call("GET", "/health")[2] == {"status": "ok"}
+    monkeypatch.delenv("MAILER_WEBHOOK_BILLING")
+    monkeypatch.setenv("MAILER_WEBHOOK_CONTACT", "short")
+    monkeypatch.setattr(clock, "monotonic", lambda: 1000.0)
+    for _ in range(2):  # a balancer asks often: one line a second of each
+        status, _, health = call("GET", "/health")
+        assert (status, health) == (200, {"status": "degraded"})
+    settings = [json.loads(line)["setting"] for line in log.getvalue().splitlines()]
+    assert settings == ["MAILER_WEBHOOK_BILLING", "MAILER_WEBHOOK_CONTACT"]
 
 
 @pytest.mark.parametrize(

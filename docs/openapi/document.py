@@ -17,7 +17,7 @@ _SECURITY = {
     "apiKey": {
         "type": "http",
         "scheme": "bearer",
-        "description": "a key whose SHA-256 is in MAILER_API_KEYS",
+        "description": "a key whose SHA-256 is in MAILER_API_KEYS, with the permission of the operation",
     },
     "standardWebhooks": {
         "type": "apiKey",

@@ -40,6 +40,10 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
         "no valid key, signature or token",
         {"code": "Unauthorized", "detail": "a valid key is needed"},
     ),
+    403: (
+        "the key lacks the permission, or may not use the sender",
+        {"code": "Forbidden", "detail": "the key `crm` lacks the permission `send`"},
+    ),
     404: ("not found", {"code": "NotFound", "detail": "no email has this id"}),
     409: (
         "another worker is sending the email of this key",
@@ -91,7 +95,10 @@ class Answer(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One operation; `problems` are the statuses of its error responses."""
+    """One operation; `problems` are the statuses of its error responses.
+
+    `permission` is what its API key needs; without one, `security` has the schemes that authenticate it.
+    """
 
     name: str
     text: str
@@ -99,6 +106,7 @@ class Operation(NamedTuple):
     problems: tuple[int, ...] = ()
     takes: str | None = None
     examples: dict[str, Any] | None = None
+    permission: str | None = None
     security: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     path: dict[str, tuple[str, str]] | None = None
@@ -133,11 +141,11 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "sendEmail",
         "Send one email. Repeating a request under its key returns the first answer.",
         _SENT,
-        (401, 409, 415, *_BODY),
+        (401, 403, 409, 415, *_BODY),
         "AnyRequest",
         {"EmailRequest": EMAIL, "SendEmail": NATIVE},
-        ("apiKey",),
-        ("Idempotency-Key",),
+        "send",
+        headers=("Idempotency-Key",),
     ),
     ("POST", "/emails/batch"): Operation(
         "sendEmails",
@@ -150,15 +158,16 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
                 {"results": [{"index": 0, "status": 200, **RECEIPT}]},
             )
         },
-        (401, 415, *_BODY),
+        (401, 403, 415, *_BODY),
         "Batch",
         {"batch": {"emails": [EMAIL, {**EMAIL, "to": "bob@customer.example"}]}},
-        ("apiKey",),
-        ("Idempotency-Key",),
+        "send",
+        headers=("Idempotency-Key",),
     ),
     ("GET", "/emails/{email}"): Operation(
         "getEmail",
-        "Read an email's record: state, attempts, codes, times, and the callback events of SES.",
+        "Read an email's record: state, attempts, codes, times, and the callback events of SES. A key that "
+        "has a namespace sees the emails of that namespace alone.",
         {
             200: Answer(
                 "its record",
@@ -185,8 +194,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
                 },
             )
         },
-        (401, 404, 413, 431, 503),
-        security=("apiKey",),
+        (401, 403, 404, 413, 431, 503),
+        permission="read",
         path={"email": ("its id, with or without the domain", ID)},
     ),
     ("POST", "/webhooks/{source}"): Operation(
@@ -197,7 +206,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (401, 404, 409, 415, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
-        PROOFS,
+        security=PROOFS,
         path={"source": ("a source of mailer.toml", "billing")},
     ),
     ("POST", "/digests/{digest}/items"): Operation(
@@ -211,10 +220,10 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
                 {"digest": "daily", "accepted": 1, "duplicates": 0},
             )
         },
-        (401, 404, 415, *_BODY),
+        (401, 403, 404, 415, *_BODY),
         "Items",
         {"item": ITEM, "items": [ITEM, {**ITEM, "item_id": "c-18", "item": {"title": "A reply"}}]},
-        ("apiKey",),
+        "digest",
         path={"digest": ("a digest of mailer.toml", "daily")},
     ),
     ("POST", "/ses/events/{token}"): Operation(
@@ -242,8 +251,9 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ),
     ("GET", "/health"): Operation(
         "getHealth",
-        "Check the settings and the store.",
-        {200: Answer("both are usable", "Health", {"status": "ok"})},
+        "Check the settings and the store. `degraded`: the webhooks of a source cannot be verified, because "
+        "its secret is missing or wrong; the log names the variable.",
+        {200: Answer("emails can be accepted", "Health", {"status": "ok"})},
         (413, 431, 503),
     ),
     ("GET", "/openapi.json"): Operation(
@@ -263,7 +273,9 @@ def operation_object(operation: Operation) -> dict[str, Any]:
         "description": operation.text,
         "responses": {str(status): _success(answer) for status, answer in operation.answers.items()}
         | {str(status): _problem(status) for status in sorted({*operation.problems, *_EVERY})},
-        "security": [{name: []} for name in operation.security],
+        "security": [{"apiKey": [operation.permission]}]
+        if operation.permission
+        else [{name: []} for name in operation.security],
     }
     parameters = [
         {

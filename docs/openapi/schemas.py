@@ -149,7 +149,7 @@ SCHEMAS: dict[str, Schema] = {
     },
     "SesEvents": {"anyOf": [ref("SesEvent"), {"type": "array", "items": ref("SesEvent")}]},
     "EventsTaken": _answer({"events": {"type": "integer"}, "ignored": {"type": "integer"}}),
-    "Health": _answer({"status": {"const": "ok"}}),
+    "Health": _answer({"status": {"enum": ["ok", "degraded"]}}),
     "Problem": _answer(
         {
             "type": text(),

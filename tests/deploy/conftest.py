@@ -164,7 +164,7 @@ def deployed(aws: Aws, run: Callable[..., str], settings: dict[str, str]) -> Aws
         "secret_key": SECRET_KEY,
         "store_url": settings["MAILER_STORE_URL"],
         "api_keys": settings["MAILER_API_KEYS"],
-        "callback_token": "unguessable",
+        "callback_token": "unguessable-unguessable",
     }
     aws.call("secretsmanager.CreateSecret", {"Name": "mailer/dev", "SecretString": json.dumps(secret)})
     run("deploy")

@@ -45,9 +45,9 @@ def run_checks(runtime: Runtime) -> Iterator[Check]:
     )
     yield Check(
         "MAILER_CALLBACK_TOKEN",
-        bool(runtime.settings.callback_token),
+        bool(runtime.settings.callback_tokens),
         "callbacks of SES are accepted"
-        if runtime.settings.callback_token
+        if runtime.settings.callback_tokens
         else "is empty: callbacks, the only exact proof of an unknown send, are rejected",
         critical=False,
     )

@@ -4,6 +4,7 @@
     ├── ConfigurationError     a setting is missing or wrong: names it
     ├── InvalidRequest         the input breaks rules: lists every field and rule
     │   └── UnknownEvent       no trigger of this function has that shape
+    ├── Forbidden              the caller is known, and may not do this
     ├── StoreUnavailable       the ledger did not answer: nothing is sent without it
     └── SesFailure             a SendEmail call did not end in an acceptance
 
@@ -82,6 +83,12 @@ class UnknownEvent(InvalidRequest):
     """The event has the shape of no trigger that the function understands."""
 
     code = "UnknownEvent"
+
+
+class Forbidden(MailerError):
+    """The caller's key is known, and mailer.toml does not allow it what it asks for."""
+
+    code = "Forbidden"
 
 
 class StoreUnavailable(MailerError):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from . import clock
 from .config.file import Config
 from .config.settings import Settings, environment_of_mailer
+from .config.table import setting_at
+from .errors import ConfigurationError
 from .ledger import Ledger, Store
 from .ses.client import SesClient
 
@@ -63,9 +65,11 @@ class Runtime:
 @lru_cache(maxsize=1)
 def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
     settings = Settings.from_environment(dict(environment))
+    config = Config.load(settings.config_path)
+    _check_keys(config, settings)
     return Runtime(
         settings,
-        Config.load(settings.config_path),
+        config,
         Ledger(
             Store(settings.store_url, settings.account),
             rate=settings.rate,
@@ -73,3 +77,10 @@ def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
         ),
         SesClient(settings.ses_scheme, settings.ses_host, settings.ses_region),
     )
+
+
+def _check_keys(config: Config, settings: Settings) -> None:
+    """Raise ConfigurationError for a table of no key, in a function that has keys."""
+    unknown = sorted(config.keys.keys() - set(settings.api_keys.values()))
+    if unknown and settings.api_keys:
+        raise ConfigurationError(setting_at("keys", unknown[0]), "names no key of MAILER_API_KEYS")

@@ -20,6 +20,7 @@ from .table import Table
 
 if TYPE_CHECKING:
     from .digests import DigestConfig
+    from .keys import ApiKey
     from .queues import Queue
     from .webhooks import WebhookSource
 
@@ -39,6 +40,13 @@ class Config:
     webhooks: dict[str, WebhookSource] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
     digests: dict[str, DigestConfig] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+
+    def key(self, name: str) -> ApiKey:
+        """Return what the API key of that name may do, whether or not it has a table."""
+        from .keys import ApiKey
+
+        return self.keys.get(name) or ApiKey.from_toml(name, {})
 
     @classmethod
     def load(cls, path: str | None) -> Config:
@@ -62,6 +70,7 @@ class Config:
             _webhooks(tables.webhooks) if tables.webhooks else {},
             _queues(tables.queues) if tables.queues else {},
             _digests(tables.digests, tables.defaults) if tables.digests else {},
+            _keys(tables.keys) if tables.keys else {},
         )
 
 
@@ -104,6 +113,7 @@ class _Document(Table):
     webhooks: dict[_SourceName, Any] = Field(default_factory=dict)
     queues: dict[str, Any] = Field(default_factory=dict)
     digests: dict[_DigestName, Any] = Field(default_factory=dict)
+    keys: dict[str, Any] = Field(default_factory=dict)
 
 
 def _webhooks(tables: dict[str, Any]) -> dict[str, WebhookSource]:
@@ -122,6 +132,12 @@ def _digests(tables: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Dige
     from .digests import DigestConfig
 
     return {name: DigestConfig.from_toml(name, table, defaults=defaults) for name, table in tables.items()}
+
+
+def _keys(tables: dict[str, Any]) -> dict[str, ApiKey]:
+    from .keys import ApiKey
+
+    return {name: ApiKey.from_toml(name, table) for name, table in tables.items()}
 
 
 def _json_values(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -22,7 +23,8 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,128}")
+_HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Settings:
     unknown_grace: int
     deferred_max: int
     config_path: str | None
-    callback_token: str | None = field(repr=False)
+    callback_tokens: tuple[str, ...] = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     cors_origins: frozenset[str]
 
@@ -64,7 +66,7 @@ class Settings:
             unknown_grace=_number(environment, "MAILER_UNKNOWN_GRACE", 900, 1, 86_400),
             deferred_max=_number(environment, "MAILER_DEFERRED_MAX", 10_000, 0, 10_000_000),
             config_path=environment.get("MAILER_CONFIG") or None,
-            callback_token=_callback_token(environment.get("MAILER_CALLBACK_TOKEN", "")),
+            callback_tokens=_callback_tokens(environment.get("MAILER_CALLBACK_TOKEN", "")),
             api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
             cors_origins=_origins(environment.get("MAILER_CORS_ORIGINS", "")),
         )
@@ -142,16 +144,20 @@ def _api_keys(text: str) -> dict[str, str]:
             raise ConfigurationError(
                 "MAILER_API_KEYS", 'must be "name:sha256,…", each key as its SHA-256 in 64 hex digits'
             )
+        if digest.lower() == _HASH_OF_NOTHING:
+            raise ConfigurationError("MAILER_API_KEYS", f"must not hold the SHA-256 of an empty key ({name})")
         keys[digest.lower()] = name
     return keys
 
 
-def _callback_token(text: str) -> str | None:
-    if text and not _TOKEN.fullmatch(text):
+def _callback_tokens(text: str) -> tuple[str, ...]:
+    tokens = tuple(text.split())
+    if not all(map(_TOKEN.fullmatch, tokens)):
         raise ConfigurationError(
-            "MAILER_CALLBACK_TOKEN", "must be 1 to 128 letters, digits, dots, dashes, underscores or tildes"
+            "MAILER_CALLBACK_TOKEN",
+            "must be 16 to 128 letters, digits, dots, dashes, underscores or tildes; spaces separate several",
         )
-    return text or None
+    return tokens
 
 
 def _origins(text: str) -> frozenset[str]:

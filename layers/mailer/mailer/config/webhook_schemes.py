@@ -26,14 +26,16 @@ class Scheme(NamedTuple):
     """One scheme; header names are in lower case.
 
     `secret` parses a configured secret and raises ValueError if it is malformed. `verifies` takes headers,
-    body, secrets and the time in Unix seconds. `event` finds the webhook's own id. A `signed` scheme needs
-    the exact bytes that were sent.
+    body, secrets and the time in Unix seconds. `event` finds the webhook's own id, as far as the signature
+    covers it. A `signed` scheme needs the exact bytes that were sent. `old_event` finds the id by which
+    version 0.1.0 knew a webhook, where it was another.
     """
 
     secret: Callable[[str], bytes]
     verifies: Callable[[Headers, bytes, Sequence[bytes], float], bool]
     event: Callable[[Headers, Mapping[str, Any]], object]
     signed: bool = True
+    old_event: Callable[[Headers, Mapping[str, Any]], object] = lambda *_: None
 
 
 def _standard_secret(text: str) -> bytes:
@@ -98,7 +100,9 @@ SCHEMES = {
     "standard-webhooks": Scheme(
         _standard_secret, _standard, lambda headers, _: _standard_header(headers, "id")
     ),
-    "github": Scheme(str.encode, _github, lambda headers, _: headers.get("x-github-delivery")),
+    "github": Scheme(  # X-GitHub-Delivery is not signed
+        str.encode, _github, lambda *_: None, old_event=lambda headers, _: headers.get("x-github-delivery")
+    ),
     "stripe": Scheme(str.encode, _stripe, lambda _, payload: payload.get("id")),
     "token": Scheme(str.encode, _token, lambda *_: None, signed=False),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import Field, StringConstraints
 
 from mailer.email.field_errors import Rule
+from mailer.email.identity import PlatformKey
 from mailer.errors import ConfigurationError
 
 from .mapping import MappedTable
@@ -17,6 +18,9 @@ from .webhook_schemes import SCHEMES, Scheme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+MIN_SECRET_BYTES = 16
 
 
 class WebhookSource(MappedTable):
@@ -46,10 +50,26 @@ class WebhookSource(MappedTable):
             return False
         return self.scheme.verifies(headers, body, self._secrets(), time.time())
 
-    def key(self, headers: Mapping[str, str], body: bytes, payload: dict[str, Any]) -> str:
+    def key(self, headers: Mapping[str, str], body: bytes, payload: dict[str, Any]) -> PlatformKey:
         """Return the key of a webhook, the same at every delivery: its own id, else the hash of its bytes."""
-        event = self.scheme.event(headers, payload)
-        return f"webhook:{self.name}:{event or hashlib.sha256(body).hexdigest()}"
+        event, old_event = self.scheme.event(headers, payload), self.scheme.old_event(headers, payload)
+        return PlatformKey(
+            f"webhook:{self.name}:{event or hashlib.sha256(body).hexdigest()}",
+            f"webhook:{self.name}:{old_event}" if old_event else None,
+        )
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the idempotency keys that the payload is mapped to: no API key's is the same."""
+        return f"webhook:{self.name}"
+
+    def secret_error(self) -> ConfigurationError | None:
+        """Return what is wrong with the secrets, or None if the webhooks can be verified."""
+        try:
+            self._secrets()
+        except ConfigurationError as error:
+            return error
+        return None
 
     def _secrets(self) -> list[bytes]:
         texts = os.environ.get(self.secret_env, "").split()
@@ -59,4 +79,8 @@ class WebhookSource(MappedTable):
             secrets = [self.scheme.secret(text) for text in texts]
         except ValueError as error:
             raise ConfigurationError(self.secret_env, "must hold secrets such as whsec_… (base64)") from error
+        if min(map(len, secrets)) < MIN_SECRET_BYTES:
+            raise ConfigurationError(
+                self.secret_env, f"must hold secrets of at least {MIN_SECRET_BYTES} bytes each"
+            )
         return secrets

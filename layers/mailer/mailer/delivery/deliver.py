@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 from mailer import clock
 from mailer.deadline import DEFAULT_SECONDS, Deadline
-from mailer.email.identity import fresh_key, id_for
 from mailer.errors import SesFailure, StoreUnavailable
-from mailer.ledger import LEASE_SECONDS, Attempt, CallResult, DeferPolicy, Verdict
+from mailer.ledger import LEASE_SECONDS, CallResult, DeferPolicy, Verdict
 from mailer.ledger.record import State
 from mailer.runtime import Runtime
 from mailer.ses.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from mailer.ses.error_table import Action, Rule, Scope, rule_for
 
 from . import report
+from .attempts import EmailKeys, first_attempt, next_attempt
 from .outcome import Disposition, Outcome
 
 if TYPE_CHECKING:
+    from mailer.email.identity import PlatformKey
     from mailer.email.request import EmailRequest
-    from mailer.ledger import Admission, Settlement
+    from mailer.ledger import Admission, Attempt, Settlement
     from mailer.ledger.record import Record
     from mailer.ses.client import Receipt
 
@@ -49,7 +50,8 @@ def deliver(
     request: EmailRequest,
     *,
     key: str | None = None,
-    platform_key: str | None = None,
+    platform_key: PlatformKey | str | None = None,
+    namespace: str = "",
     trigger: str = "direct",
     deadline: Deadline | None = None,
     defer: DeferPolicy = DeferPolicy.NEVER,
@@ -58,7 +60,8 @@ def deliver(
     """Send `request` at most once and return its outcome.
 
     The email is named by its `idempotency_key`, else by the caller's `key`: under these, other content is
-    refused. Else it is named by `platform_key`, under which a redelivery is the same email whatever it holds.
+    refused, and they count within `namespace` alone. Else it is named by `platform_key`, under which a
+    redelivery is the same email whatever it holds.
     `defer` selects which unsent emails the ledger stores for a later attempt. Without a deadline, the call
     may take 30 seconds.
 
@@ -67,14 +70,8 @@ def deliver(
     """
     runtime = runtime or Runtime.current()
     delivery = _Delivery(runtime, deadline or Deadline(DEFAULT_SECONDS), defer)
-    callers_key = request.idempotency_key or key
-    attempt = Attempt(
-        id_for(runtime.settings.account, callers_key or platform_key or fresh_key()),
-        request,
-        trigger,
-        fingerprint=request.content_fingerprint() if callers_key else None,
-    )
-    return _deliver(delivery, attempt, None)
+    keys = EmailKeys(request.idempotency_key or key, platform_key, namespace)
+    return _deliver(delivery, first_attempt(request, keys, trigger, runtime.settings.account), None)
 
 
 def deliver_stored(attempt: Attempt, from_state: State, *, deadline: Deadline, runtime: Runtime) -> Outcome:
@@ -96,7 +93,7 @@ def _deliver(delivery: _Delivery, attempt: Attempt, from_state: State | None) ->
         clock.sleep(delay)
         stored = outcome.state is State.DEFERRED
         from_state = State.DEFERRED if stored else None
-        attempt = Attempt(attempt.id, attempt.request, attempt.trigger, attempt.fingerprint, stored)
+        attempt = next_attempt(attempt, stored=stored)
 
 
 def _attempt(

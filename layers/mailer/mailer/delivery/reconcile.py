@@ -86,7 +86,14 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
     if decision == "resend":
         request = EmailRequest.parse(stored.body)
         unknown.resolve(email_id, record.attempts, operator=decision)
-        attempt = Attempt(email_id, request, "operator", stored.fingerprint, stored=True)
+        attempt = Attempt(
+            email_id,
+            request,
+            "operator",
+            stored.fingerprint,
+            stored=True,
+            namespace=stored.namespace,
+        )
         return deliver_stored(attempt, State.UNKNOWN, deadline=Deadline(DEFAULT_SECONDS), runtime=runtime)
     unknown.resolve(email_id, record.attempts, operator=decision)
     return Outcome.of_record(runtime.ledger.get(email_id) or record, replayed=False)

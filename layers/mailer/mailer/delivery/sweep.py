@@ -85,7 +85,7 @@ def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> 
         logs.refused(trigger, error, id=email_id)
         _postpone(email_id, runtime)
         return "unreadable"
-    attempt = Attempt(email_id, request, trigger, stored.fingerprint, stored=True)
+    attempt = Attempt(email_id, request, trigger, stored.fingerprint, stored=True, namespace=stored.namespace)
     return deliver_stored(attempt, stored.state, deadline=deadline, runtime=runtime).state.value
 
 

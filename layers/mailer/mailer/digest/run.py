@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailer.concurrency import ordered_map
+from mailer.delivery.attempts import record_of
 from mailer.delivery.deliver import deliver
-from mailer.email.identity import id_for
 from mailer.errors import InvalidRequest, StoreUnavailable
 from mailer.ledger import DeferPolicy
 from mailer.ledger.digests import DigestLedger, FrozenBatch, PendingRecipient, email_key
@@ -195,8 +195,7 @@ def _handle_refusal(
 
 def _end_window(run: _Run, recipient: str, batch: FrozenBatch, reason: dict[str, Any]) -> str:
     """Dead-letter the items of a window that cannot be sent, unless the ledger has its email already."""
-    email_id = id_for(run.runtime.settings.account, _email_key(run, recipient, batch))
-    record = run.runtime.ledger.get(email_id)
+    record = record_of(_email_key(run, recipient, batch), run.runtime)
     if record and record.state in _IN_LEDGER:
         return _leave_to_ledger(run, recipient, batch, record.state, record.code)
     return _handle_refusal(run, recipient, batch, reason, final=True)

@@ -1,18 +1,66 @@
-"""Email ids derived from the idempotency key, Message-IDs, and hashes of addresses."""
+"""Email ids derived from idempotency keys, Message-IDs, and hashes of addresses."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import uuid
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
 
 from .addresses import domain_of
 
 ID_CHARACTERS = 32
 
 
+class KeyKind(str, Enum):
+    """Who gave a key."""
+
+    CALLER = "caller"
+    """Whoever asked for the email: one key is one email in its namespace, through any trigger."""
+    PLATFORM = "platform"
+    """The platform that delivers an event: a redelivery has the key of the first delivery."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What identifies an email: keys of different kinds or namespaces never identify the same one.
+
+    `namespace` holds no control character; the empty one is the account's.
+    """
+
+    text: str
+    kind: KeyKind = KeyKind.CALLER
+    namespace: str = ""
+
+    def email_id(self, account: str) -> str:
+        """Return the id of the email in `account`: 32 characters of lower-case base32.
+
+        A caller's key holds no NUL, so the ids of the account's own keys are those of no other key.
+        """
+        if self.kind is KeyKind.CALLER and not self.namespace:
+            return id_for(account, self.text)
+        return id_for(account, f"\0{self.kind.value}\0{self.namespace}\0{self.text}")
+
+
+class PlatformKey(NamedTuple):
+    """A platform's key, and the one of version 0.1.0 for the same event, where it was another."""
+
+    text: str
+    old_text: str | None = None
+
+    @classmethod
+    def of(cls, key: PlatformKey | str) -> PlatformKey:
+        """Return `key`, a text for one that is as it was in version 0.1.0."""
+        return cls(key) if isinstance(key, str) else key
+
+
 def id_for(account: str, key: str) -> str:
-    """Return the id of the email that `key` names in `account`: 32 characters of lower-case base32."""
+    """Return the id of the email that a caller's `key` identifies in the account's own namespace.
+
+    Version 0.1.0 derived every id so, whoever gave the key.
+    """
     digest = hashlib.sha256(account.encode() + key.encode()).digest()
     return base64.b32encode(digest).decode().lower()[:ID_CHARACTERS]
 

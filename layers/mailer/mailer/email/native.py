@@ -32,6 +32,7 @@ _NESTED = {
     "simple": {"Html": "html", "Text": "text"},
     "attachments": {"FileName": "filename", "Content": "content"},
 }
+NAMES = frozenset(FIELDS).union(*_NESTED.values())
 _EMBEDDED_JSON_DEPTH = MAX_JSON_DEPTH - 2  # as deep as what is two levels down in a request may nest
 _DELIVERY_FIELDS = frozenset({"idempotency_key", "send_at", "expires_at", "on_unknown"})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -10,7 +12,8 @@ from mailer.config.settings import Settings
 from mailer.deadline import Deadline
 from mailer.email.limits import MAX_BODY_BYTES, MAX_HEADERS
 from mailer.errors import InvalidRequest, MailerError
-from mailer.telemetry import logs
+from mailer.telemetry import logs, metrics
+from mailer.telemetry.refused_callers import refused_caller
 from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
@@ -22,6 +25,7 @@ from .routes import ROUTES, Route, allowed_methods
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MIN_SERVER_ERROR = 500
 app = APIGatewayHttpResolver()
 
 
@@ -34,7 +38,9 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         logs.refused("http", error)
         return _write(event, error_problem(error), {})
     except Exception as error:  # noqa: BLE001 - never leak a stack trace
-        return _write(event, _internal_error("http", error), {})
+        response = _internal_error("http", error)
+        _count_server_error("http", response)
+        return _write(event, response, {})
     try:
         app.append_context(  # type: ignore[no-untyped-call]
             request=request, trigger=trigger, deadline=Deadline.of(context)
@@ -43,6 +49,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         response = Response(resolved["statusCode"], None, resolved["body"], resolved["headers"])
     except Exception as error:  # noqa: BLE001 - last-resort handler
         response = _internal_error(trigger, error)
+    _count_server_error(trigger, response)
     return _write(event, response, cors_headers(request, allowed_methods(request.path)))
 
 
@@ -51,7 +58,7 @@ def _route_handler(route: Route) -> Callable[..., Response[str]]:
         context = RequestContext(
             app.context["request"], app.context["trigger"], app.context["deadline"], path
         )
-        return _guard(route, context.request) or route.load()(context)
+        return _guard(route, context.request) or _authorized(route, context)
 
     return handler
 
@@ -86,9 +93,16 @@ def _guard(route: Route, request: HttpRequest) -> Response[str] | None:
         return problem(431, "TooManyHeaders", f"a request has at most {MAX_HEADERS} headers")
     if len(request.body) > MAX_BODY_BYTES:
         return problem(413, "BodyTooLarge", f"a body has at most {MAX_BODY_BYTES} bytes")
-    if route.key:
+    return None
+
+
+def _authorized(route: Route, context: RequestContext) -> Response[str]:
+    """Return the response to a caller who may use the route, or the error response to any other."""
+    request = context.request
+    if route.permission:
         name = key_name(request.headers.get("authorization"), Settings.current().api_keys)
         if name is None:
+            refused_caller(context.trigger, "key")
             return problem(
                 401,
                 "Unauthorized",
@@ -96,9 +110,11 @@ def _guard(route: Route, request: HttpRequest) -> Response[str] | None:
                 headers={"WWW-Authenticate": 'Bearer realm="mailer"'},
             )
         logs.set_caller(name)
+        context = replace(context, key_name=name)
+        context.key.check_permission(route.permission)
     if route.json and not _is_json(request.headers.get("content-type", "application/json")):
         return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
-    return None
+    return route.load()(context)
 
 
 def _method_not_allowed(methods: list[str]) -> Response[str]:
@@ -114,6 +130,13 @@ def _is_json(content_type: str) -> bool:
 def _internal_error(trigger: str, error: Exception) -> Response[str]:
     logs.unexpected(trigger, error)
     return problem(500, "InternalError", "an unexpected error; the log names it", retryable=True)
+
+
+def _count_server_error(trigger: str, response: Response[str]) -> None:
+    """Count a response that says that something other than the request is wrong."""
+    if response.status_code >= MIN_SERVER_ERROR:
+        code = json.loads(response.body or "")["code"]
+        metrics.emit(["ServerError"], trigger=trigger, code=code)
 
 
 def _as_http_api(request: HttpRequest) -> dict[str, Any]:

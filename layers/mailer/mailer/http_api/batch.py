@@ -11,10 +11,10 @@ from mailer.concurrency import ordered_map
 from mailer.email.limits import MAX_BATCH
 from mailer.email.request import EmailRequest
 from mailer.email.strict_json import check_object, pointer_token, read_json
-from mailer.errors import FieldError, InvalidRequest, StoreUnavailable
+from mailer.errors import FieldError, Forbidden, InvalidRequest, StoreUnavailable
 from mailer.telemetry import logs
 
-from .emails import idempotency_key, outcome_response, send
+from .emails import idempotency_key, outcome_response, send_for_key
 from .problems import MIN_ERROR_STATUS, error_problem
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def post_batch(context: RequestContext) -> Response[str]:
 def _send_item(index: int, item: Any, key: str | None, context: RequestContext) -> dict[str, Any]:
     try:
         request = EmailRequest.parse(check_object(item), context.runtime.config.defaults)
-        response = outcome_response(send(request, context, key=key))
-    except (InvalidRequest, StoreUnavailable) as error:
+        response = outcome_response(send_for_key(request, context, key))
+    except (InvalidRequest, Forbidden, StoreUnavailable) as error:
         logs.refused(context.trigger, error, index=index)
         response = error_problem(error)
     body = json.loads(response.body or "")

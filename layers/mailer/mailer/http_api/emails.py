@@ -18,6 +18,7 @@ from mailer.ledger.record_json import record_json
 from .problems import MIN_ERROR_STATUS, outcome_problem, problem
 
 if TYPE_CHECKING:
+    from mailer.email.identity import PlatformKey
     from mailer.email.request import EmailRequest
 
     from .context import RequestContext
@@ -43,7 +44,13 @@ def post_email(context: RequestContext) -> Response[str]:
     request = EmailRequest.parse(context.request.body, context.runtime.config.defaults)
     if key and request.idempotency_key and key != request.idempotency_key:
         raise InvalidRequest.at("/idempotency_key", "differs from the header Idempotency-Key")
-    return outcome_response(send(request, context, key=key))
+    return outcome_response(send_for_key(request, context, key))
+
+
+def send_for_key(request: EmailRequest, context: RequestContext, key: str | None) -> Outcome:
+    """Deliver the email of an API key's caller; raises Forbidden and StoreUnavailable."""
+    context.key.check_sender(request.sender, request.header_from)
+    return send(request, context, key=key, namespace=context.key.namespace)
 
 
 def send(
@@ -51,7 +58,8 @@ def send(
     context: RequestContext,
     *,
     key: str | None = None,
-    platform_key: str | None = None,
+    platform_key: PlatformKey | str | None = None,
+    namespace: str = "",
 ) -> Outcome:
     """Deliver the email and return its outcome; raises StoreUnavailable. The keys are those of `deliver`."""
     from mailer.delivery.deliver import deliver
@@ -60,6 +68,7 @@ def send(
         request,
         key=key,
         platform_key=platform_key,
+        namespace=namespace,
         trigger=context.trigger,
         deadline=context.deadline,
         runtime=context.runtime,
@@ -67,11 +76,16 @@ def send(
 
 
 def get_email(context: RequestContext) -> Response[str]:
-    """Return the record of an email, given by its id with or without the domain."""
+    """Return the record of an email, given by its id with or without the domain.
+
+    A key that has a namespace does not see the emails of others.
+    """
     name = unquote(context.path["email"])
     email_id, _, domain = name.partition("@")
     record = context.runtime.ledger.get(email_id) if len(email_id) == ID_CHARACTERS else None
-    if record is None or (domain and record.smtp_message_id != name):
+    namespace = context.key.namespace
+    foreign = record is not None and namespace and record.namespace != namespace
+    if record is None or foreign or (domain and record.smtp_message_id != name):
         return problem(404, "NotFound", "no email has this id")
     events = context.runtime.events.events_of(record.id)
     return Response(200, "application/json", json.dumps(record_json(record, events)))

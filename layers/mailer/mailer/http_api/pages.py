@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
+from mailer.telemetry.refused_callers import log_degraded
+
 if TYPE_CHECKING:
     from .context import RequestContext
 
@@ -16,9 +18,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame
 
 
 def get_health(context: RequestContext) -> Response[str]:
-    """Return 200 if emails can be accepted; raises ConfigurationError and StoreUnavailable."""
-    context.runtime.ledger.store.ping()
-    return Response(200, "application/json", json.dumps({"status": "ok"}))
+    """Return 200 if emails can be accepted; raises ConfigurationError and StoreUnavailable.
+
+    The status is `degraded` while the webhooks of a source cannot be verified; the log names its variable.
+    """
+    runtime = context.runtime
+    runtime.ledger.store.ping()
+    errors = [error for source in runtime.config.webhooks.values() if (error := source.secret_error())]
+    for error in errors:
+        log_degraded(context.trigger, error)
+    return Response(200, "application/json", json.dumps({"status": "degraded" if errors else "ok"}))
 
 
 def get_openapi(_context: RequestContext) -> Response[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.delivery.outcome import Disposition
-from mailer.errors import InvalidRequest
+from mailer.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
     from mailer.delivery.outcome import Outcome
@@ -19,6 +19,7 @@ MIN_ERROR_STATUS = 400
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
@@ -32,6 +33,7 @@ TITLES = {
 _STATUS = {
     "InvalidRequest": 422,
     "UnknownEvent": 400,
+    "Forbidden": 403,
     "StoreUnavailable": 503,
     "ConfigurationError": 503,
 }
@@ -66,11 +68,15 @@ def problem(
 
 
 def error_problem(error: MailerError) -> Response[str]:
-    """Return the problem response for an error that stopped a request before it became an email."""
+    """Return the problem response for an error that stopped a request before it became an email.
+
+    Which setting is wrong is for the log alone: anybody can ask.
+    """
+    hidden = isinstance(error, ConfigurationError)
     return problem(
         _STATUS.get(error.code, 500),
         error.code,
-        str(error),
+        "a setting is missing or wrong; the log names it" if hidden else str(error),
         retryable=error.retryable,
         retry_after=error.retry_after,
         errors=error.to_json() if isinstance(error, InvalidRequest) else None,

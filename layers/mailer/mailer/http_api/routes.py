@@ -16,20 +16,22 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools.event_handler import Response
 
+    from mailer.config.keys import Permission
+
     from .context import RequestContext
 
 
 class Route(NamedTuple):
     """One line: `handler` is `module:function` of this package, imported when it is first needed.
 
-    `key` requires an API key; a route without it authenticates its callers itself, or is public. `json`
-    requires a JSON body.
+    `permission` is what an API key needs; a route without it authenticates its callers itself, or is public.
+    `json` requires a JSON body.
     """
 
     method: str
     path: str
     handler: str
-    key: bool = False
+    permission: Permission | None = None
     json: bool = False
 
     def load(self) -> Callable[[RequestContext], Response[str]]:
@@ -45,11 +47,11 @@ class Route(NamedTuple):
 
 
 ROUTES = (
-    Route("POST", "/emails", "emails:post_email", key=True, json=True),
-    Route("POST", "/emails/batch", "batch:post_batch", key=True, json=True),
-    Route("GET", "/emails/<email>", "emails:get_email", key=True),
+    Route("POST", "/emails", "emails:post_email", "send", json=True),
+    Route("POST", "/emails/batch", "batch:post_batch", "send", json=True),
+    Route("GET", "/emails/<email>", "emails:get_email", "read"),
     Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
-    Route("POST", "/digests/<digest>/items", "digest_items:post_items", key=True, json=True),
+    Route("POST", "/digests/<digest>/items", "digest_items:post_items", "digest", json=True),
     Route("POST", "/ses/events/<token>", "ses_events:post_events"),
     Route("GET", "/health", "pages:get_health"),
     Route("GET", "/openapi.json", "pages:get_openapi"),

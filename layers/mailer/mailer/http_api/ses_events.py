@@ -13,6 +13,7 @@ from mailer.email.strict_json import read_json
 from mailer.errors import InvalidRequest
 from mailer.ses.events import SesEvent
 from mailer.telemetry import logs
+from mailer.telemetry.refused_callers import refused_caller
 
 from .problems import problem
 
@@ -26,10 +27,9 @@ def post_events(context: RequestContext) -> Response[str]:
     SES does not sign callbacks: the token in the path authenticates them. Unrecognised events are ignored,
     not rejected, because SES would retry them.
     """
-    token = Settings.current().callback_token
-    if not token or not hmac.compare_digest(
-        token.encode(), context.path["token"].encode(errors="surrogatepass")
-    ):
+    given = context.path["token"].encode(errors="surrogatepass")
+    if not sum(hmac.compare_digest(token.encode(), given) for token in Settings.current().callback_tokens):
+        refused_caller(context.trigger, "callback_token")
         return problem(404, "NotFound", "there is no such path")
     document = read_json(context.request.body)
     documents = document if isinstance(document, list) else [document]

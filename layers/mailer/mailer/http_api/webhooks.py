@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
 from mailer.telemetry import logs
+from mailer.telemetry.refused_callers import refused_caller
 from mailer.triggers.dead_letters import PERMANENT, add_dead_letter, invalid_reason
 from mailer.triggers.ignored import report_ignored
 
@@ -19,6 +20,7 @@ from .problems import problem
 if TYPE_CHECKING:
     from mailer.config.webhooks import WebhookSource
     from mailer.delivery.outcome import Outcome
+    from mailer.email.identity import PlatformKey
 
     from .context import RequestContext
 
@@ -34,6 +36,7 @@ def post_webhook(context: RequestContext) -> Response[str]:
     if source is None:
         return problem(404, "NotFound", "mailer.toml has no such source of webhooks")
     if not source.verifies(request.headers, request.body, verbatim=request.body_is_verbatim):
+        refused_caller(context.trigger, f"webhook:{source.name}")
         return problem(
             401,
             "Unauthorized",
@@ -59,10 +62,10 @@ def _deliver(source: WebhookSource, payload: dict[str, Any], context: RequestCon
     """Return the outcome of the email for the payload, or None if the source's condition is not met."""
     key = _key(source, payload, context)
     if not source.mapping.matches(payload):
-        report_ignored(context.runtime, context.trigger, key, [source.table])
+        report_ignored(context.runtime, context.trigger, key.text, [source.table])
         return None
     request = source.mapping.request(payload, context.runtime.config.defaults)
-    return send(request, context, platform_key=key)
+    return send(request, context, platform_key=key, namespace=source.namespace)
 
 
 def _dead_letter(
@@ -70,8 +73,8 @@ def _dead_letter(
 ) -> None:
     """Store the refused webhook: many senders do not try again after a 422, and keep nothing."""
     key = _key(source, payload, context)
-    add_dead_letter(context.runtime, context.trigger, key, reason, context.request.body)
+    add_dead_letter(context.runtime, context.trigger, key.text, reason, context.request.body)
 
 
-def _key(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> str:
+def _key(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> PlatformKey:
     return source.key(context.request.headers, context.request.body, payload)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind, id_for
 
 from .admission import SECOND
 from .digests import SHARED, digest_key, email_key, recipient_keys, recipient_params
@@ -55,8 +55,9 @@ class DigestExpiry:
         """
         digest, key, window = recipient
         keys = recipient_keys(self._store, digest, key)
-        email = id_for(self._account, email_key(digest, window, key)) if window else None
-        keys.append(self._store.key("email", email) if email else keys[0])
+        text = email_key(digest, window or "", key)
+        ids = [Key(text, KeyKind.PLATFORM).email_id(self._account), id_for(self._account, text)]
+        keys += [self._store.key("email", email_id) for email_id in ids]
         with self._store.translate_errors():
             return int(self._expire(keys=keys, args=[recipient_params(digest, key, window=window)]))
 

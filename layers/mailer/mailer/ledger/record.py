@@ -32,6 +32,8 @@ class State(str, Enum):
 class Record:
     """One email in the ledger; times are milliseconds of the store's clock.
 
+    `namespace` is that of the caller's key, "" the account's, None in records of version 0.1.0.
+
     `attempts_before` of the attempts were made for an earlier request under the same key, which was certainly
     not sent. `ses_message_id` and `request_id` are SES's; `history` holds one attempt for each change of
     state.
@@ -49,4 +51,5 @@ class Record:
     updated_at: int = 0
     sent_at: int | None = None
     due_at: int | None = None
+    namespace: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -33,11 +33,12 @@ CLAIM_TIMEOUT_MS = 60 * SECOND  # a claimed email is due again after this, as wi
 
 
 class StoredRequest(NamedTuple):
-    """The request that the ledger stores for an email, as JSON, and its content's fingerprint."""
+    """The request that the ledger stores for an email, as JSON, its fingerprint and its namespace."""
 
     state: State
     body: str
     fingerprint: str | None
+    namespace: str | None
 
 
 class Ledger:
@@ -99,6 +100,8 @@ class Ledger:
             params["from_state"] = from_state.value
         if attempt.fingerprint:
             params["fingerprint"] = attempt.fingerprint
+        if attempt.namespace is not None:
+            params["namespace"] = attempt.namespace
         if clock_offset is not None:
             params["clock_offset"] = clock_offset
         for name, moment in (("send_at", request.send_at), ("expires_at", request.expires_at)):
@@ -106,6 +109,7 @@ class Ledger:
                 params[name] = int(moment.timestamp() * SECOND)
         keys = [
             *self._keys(attempt.id),
+            self.store.key("email", attempt.old_id or attempt.id),
             *request_keys.halts,
             *(key for recipient in request_keys.recipients for key in recipient),
             *request_keys.domains,
@@ -152,6 +156,7 @@ class Ledger:
             "request_id": result.request_id,
             "detail": result.detail,
             "fingerprint": attempt.fingerprint,
+            "namespace": attempt.namespace,
             "clock_offset": clock_offset,
             "block": {"kind": block.kind, "ttl_ms": block.ttl_ms} if block else None,
         }
@@ -184,10 +189,12 @@ class Ledger:
     def stored_request(self, email_id: str) -> StoredRequest | None:
         """Return what the ledger stores to send an email, or None where nothing is stored."""
         with self.store.translate_errors():
-            state, body, fingerprint = self.store.client.hmget(
-                self.store.key("email", email_id), "state", "body", "fingerprint"
+            state, body, fingerprint, namespace = self.store.client.hmget(
+                self.store.key("email", email_id), "state", "body", "fingerprint", "namespace"
             )
-        return StoredRequest(State(state), body, fingerprint or None) if state and body else None
+        if not (state and body):
+            return None
+        return StoredRequest(State(state), body, fingerprint or None, namespace)
 
     def dead_letter(self, source: str, reason: dict[str, Any], body: str) -> bool:
         """Add `body`, whole, as a dead letter with its reason; once for each `source` and body.

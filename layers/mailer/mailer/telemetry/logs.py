@@ -8,6 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mailer.errors import ConfigurationError
+
+from .log_fields import key_for_log, pointer_for_log
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,14 +35,21 @@ def logger() -> Logger:
 
 
 def refused(trigger: str, error: MailerError, **fields: object) -> None:
-    """Log that an event, or a part of it, was refused before it became an email."""
+    """Log that an event, or a part of it, was refused before it became an email.
+
+    The `key` among `fields` is a message's; a wrong setting is named with its rule.
+    """
     errors = getattr(error, "errors", ())
+    if isinstance(error, ConfigurationError):
+        fields = {"setting": error.setting, "rule": error.rule, **fields}
+    if isinstance(fields.get("key"), str):
+        fields["key"] = key_for_log(str(fields["key"]))
     logger().warning(
         "event refused",
         extra={
             "trigger": trigger,
             "code": error.code,
-            "pointers": [field.pointer for field in errors],
+            "pointers": [pointer_for_log(field.pointer) for field in errors],
             **fields,
         },
     )
@@ -112,6 +123,6 @@ def digest_failed(digest: str, recipient: str, error: Exception) -> None:
             "recipient": recipient,
             "error": type(error).__name__,
             "key": getattr(error, "key", None),
-            "pointers": [field.pointer for field in getattr(error, "errors", ())],
+            "pointers": [pointer_for_log(field.pointer) for field in getattr(error, "errors", ())],
         },
     )

@@ -1,6 +1,6 @@
-"""Email outcomes as CloudWatch EMF metrics on Lambda; on SCF use the logs.
+"""Outcomes, refused callers and server errors as CloudWatch EMF metrics on Lambda; on SCF use the logs.
 
-Namespace `Mailer`, by service, by service and trigger, and refusals by code as well.
+Namespace `Mailer`, by service, by service and trigger, and refusals and server errors by code as well.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ NAMESPACE = "Mailer"
 
 
 def emit(
-    names: Iterable[str], *, trigger: str, code: str | None = None, seconds: float | None = None
+    names: Iterable[str],
+    *,
+    trigger: str,
+    code: str | None = None,
+    seconds: float | None = None,
+    count: int = 1,
 ) -> None:
-    """Add one to each of the metrics `names`, and `seconds` to the latency, on standard output.
+    """Add `count` to each of the metrics `names`, and `seconds` to the latency, on standard output.
 
     Lambda extracts metrics from its log; anywhere else nothing is written.
     """
@@ -31,7 +36,7 @@ def emit(
 
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=service())
     for name in names:
-        metrics.add_metric(name, MetricUnit.Count, 1)
+        metrics.add_metric(name, MetricUnit.Count, count)
     if seconds is not None:
         metrics.add_metric("Latency", MetricUnit.Milliseconds, round(seconds * 1000, 1))
     metrics.add_dimensions(service=service(), trigger=trigger)

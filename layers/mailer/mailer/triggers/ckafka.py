@@ -30,6 +30,7 @@ def _message(record: dict[str, Any]) -> Message:
         record.get("msgBody"),
         {"source": "ckafka", "topic": as_text(topic)},
         ordering_key=f"{as_text(topic)}:{as_text(partition)}",
+        old_key=message_key("ckafka", topic, partition, offset),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.telemetry import logs, metrics
 
 if TYPE_CHECKING:
@@ -18,5 +18,6 @@ def report_ignored(runtime: Runtime, trigger: str, key: str | None, tables: Sequ
 
     The message is identified by the id that its email would have had under `key`.
     """
-    logs.ignored(trigger, id_for(runtime.settings.account, key) if key else None, tables)
+    email_id = Key(key, KeyKind.PLATFORM).email_id(runtime.settings.account) if key else None
+    logs.ignored(trigger, email_id, tables)
     metrics.emit(["Ignored"], trigger=trigger)

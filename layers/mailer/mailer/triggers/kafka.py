@@ -20,9 +20,9 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    cluster = _cluster(event)
+    cluster, arn = _cluster(event), as_text(event.get("eventSourceArn"))
     return [
-        _message(cluster, as_text(partition), record)
+        _message(cluster, arn, as_text(partition), record)
         for partition, records in event["records"].items()
         for record in as_objects(records)
     ]
@@ -34,7 +34,7 @@ def _cluster(event: dict[str, Any]) -> str:
     return as_text(event.get("eventSourceArn")) or ",".join(sorted(broker.strip() for broker in brokers))
 
 
-def _message(cluster: str, partition: str, record: dict[str, Any]) -> Message:
+def _message(cluster: str, arn: str, partition: str, record: dict[str, Any]) -> Message:
     """Return the message in a record of `partition`, which is named `TOPIC-NUMBER`.
 
     Its key has a hash of the record: a topic that is made anew counts its offsets from 0 again.
@@ -47,6 +47,7 @@ def _message(cluster: str, partition: str, record: dict[str, Any]) -> Message:
         {"source": "kafka", "topic": as_text(record.get("topic")) or partition.rpartition("-")[0]},
         ordering_key=partition,
         item_identifier={"partition": partition, "offset": offset},
+        old_key=message_key(f"kafka:{arn}", partition, offset),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mailer.concurrency import ordered_map
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
+from mailer.email.identity import PlatformKey
 from mailer.email.limits import MAX_KEY_CHARACTERS
 from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import DeferPolicy
@@ -62,7 +63,7 @@ class Message:
     identifies the email if the body has no `idempotency_key`. `origin` is where it comes from: `topic`,
     `queue`, `source`. Messages with the same `ordering_key` (a FIFO group, a partition) are processed in
     order. `receive_count` counts the deliveries; `item_identifier` identifies the message in a partial batch
-    response.
+    response. `old_key` is the key of version 0.1.0, where it was another.
     """
 
     key: str | None
@@ -71,6 +72,13 @@ class Message:
     ordering_key: str | None = None
     receive_count: int = 1
     item_identifier: Any = None
+    old_key: str | None = None
+
+    def platform_key(self, key: str | None) -> PlatformKey | None:
+        """Return the key of the message's email, where `key` is its own or one that its body brings."""
+        if key is None:
+            return None
+        return PlatformKey(key, self.old_key if key == self.key else None)
 
 
 @dataclass(frozen=True)
@@ -193,7 +201,7 @@ def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, An
         )
     outcome = deliver(
         parsed.request,
-        platform_key=parsed.platform_key,
+        platform_key=message.platform_key(parsed.platform_key),
         trigger=batch.policy.trigger,
         deadline=batch.deadline,
         defer=batch.policy.defer,

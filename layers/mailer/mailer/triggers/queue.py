@@ -36,7 +36,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     try:
         runtime = Runtime.current()
     except ConfigurationError as error:
-        logs.refused("queue", error, setting=error.setting, rule=error.rule)
+        logs.refused("queue", error)
         if source and source.partial_response:
             return source.partial_response(source.messages(event))
         raise

@@ -2,24 +2,43 @@
 -- KEYS: 1-6 the keys of the email (record.lua)
 --       7 rate_slots
 --       8 rate_pause
---       9… the halts (`halts` of them)
+--       9 the record under the id that version 0.1.0 would have derived, or the record
+--       10… the halts (`halts` of them)
 --       then for each recipient: suppressed, unsubscribed, sent
 --       then for each recipient domain: blocked
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max; lease (ms); retention (ms);
---         defer_halted, defer_unsent, in_time; fingerprint (compared where it is given), from_state, send_at,
---         expires_at, clock_offset (ms) (each may be absent)
+--         defer_halted, defer_unsent, in_time; fingerprint (compared where it is given), namespace, from_state,
+--         send_at, expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
 local keys = email_keys()
 local rate_slots, rate_pause = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2]
-local halts_from = EMAIL_KEYS + 3
+local old_key = KEYS[EMAIL_KEYS + 3]
+local halts_from = EMAIL_KEYS + 4
 local recipients_from = halts_from + params.halts
 local domains_from = recipients_from + 3 * params.recipients
 local now = clock()
 local record = load(keys.record)
 local resuming = false
+
+local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
+local function same_content(stored)
+  local known = stored.fingerprint
+  return not params.fingerprint
+    or not known
+    or known:match('^%w+:') ~= params.fingerprint:match('^%w+:')
+    or known == params.fingerprint
+end
+
+-- A redelivery of what version 0.1.0 sent, whose records have no namespace.
+if not record.state and old_key ~= keys.record then
+  local old = load(old_key)
+  if BLOCKS[old.state] and not old.namespace and same_content(old) then
+    keys.record, record = old_key, old
+  end
+end
 
 expire_lease(keys, record, now)
 
@@ -45,17 +64,8 @@ if params.from_state and record.state and record.state ~= params.from_state and 
   return duplicate()
 end
 
-local function same_content()
-  local known = record.fingerprint
-  return not params.fingerprint
-    or not known
-    or known:match('^%w+:') ~= params.fingerprint:match('^%w+:')
-    or known == params.fingerprint
-end
-
-local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
 if BLOCKS[record.state] then
-  if not params.from_state and not same_content() then
+  if not params.from_state and not same_content(record) then
     return reply('mismatch', record)
   end
   if record.state == 'sending' and record.token == params.token then
@@ -81,6 +91,7 @@ local function store_request()
   set_fields(keys.record, record, {
     body = body,
     fingerprint = params.fingerprint or '',
+    namespace = params.namespace,
     route = params.route,
     smtp_message_id = params.smtp_message_id,
     trigger = params.trigger,

@@ -8,7 +8,7 @@
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
 --         backlog_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
---         detail, fingerprint, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
+--         detail, fingerprint, namespace, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
 --       2 the request as JSON, empty for an accepted email
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -85,6 +85,7 @@ if lost and (not record.state or CLOSED[record.state]) then
     route = params.route,
     trigger = params.trigger,
     fingerprint = params.fingerprint or '',
+    namespace = params.namespace,
     body = body,
     promised = params.stored and '1' or '0',
   })
