@@ -73,7 +73,7 @@ def error_problem(error: MailerError) -> Response[str]:
         str(error),
         retryable=error.retryable,
         retry_after=error.retry_after,
-        errors=error.to_json() if isinstance(error, InvalidRequest) else None,
+        **(error.report() if isinstance(error, InvalidRequest) else {}),
     )
 
 
