@@ -3,8 +3,8 @@
     PYTHONPATH=layers/mailer:. .venv/bin/python benchmarks/refused_events.py
 
 One line for each event: what its body is, the trigger, the answer, MB of the body, MB that the process grew
-by at its peak, and seconds of processor time. Each event has a process of its own, which has handled a small one
-before. Names of bodies select them; with `--json` each line is an object. Without MAILER_STORE_URL in the
+by at its peak, and seconds of processor time. Each event has a process of its own, which has handled a small
+one before. Names of bodies select them; with `--json` each line is an object. Without MAILER_STORE_URL in the
 environment a store is started.
 """
 
