@@ -29,6 +29,13 @@ _ACTIONS = {
     "the sweep has reconciled it.",
 }
 _HEADER = ("code", "action", "scope", "delay", "surely not sent", "why", "what to do")
+_FAULTS = {
+    "header_from": "a `header_from` with another address than the sender's",
+    "originator header": "a header `Sender`, `Return-Path`, `Resent-From`, `Resent-Sender` or "
+    "`DKIM-Signature`",
+    "link": "a link, or a plain domain, in its subject or its template's data",
+    "template": "a template",
+}
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
@@ -44,6 +51,13 @@ def errors_page() -> str:
         "the email:",
         "",
         *_table(("action", "what happens"), actions),
+        "",
+        "A halt needs a fault of its scope, which every other request of the scope meets too: of the",
+        "account, what all calls have in common (credentials, endpoint, balance, quotas); of a sender, its",
+        "address and domain; of a template, its review. Where a single request can bring the fault about by",
+        "itself, the table says with what: a request that has it is rejected, and nothing is halted.",
+        "",
+        *_table(("reject with", "the request has"), _FAULTS.items()),
         "",
         "*Surely not sent* is what sending again rests on: without it an email is only ever reconciled. A",
         "code without a line follows its longest known prefix (`FailedOperation.Other` follows",
@@ -75,9 +89,10 @@ def delay_text(action: Action, seconds: int | None) -> str:
 
 def _row(code: str, rule: Rule) -> tuple[str, ...]:
     calls = f", after {rule.retries} more try" if rule.retries else ""
+    unless = f"; `reject` with {', '.join(rule.unless)}" if rule.unless else ""
     return (
         f"`{code}`",
-        f"`{rule.action.value}`{calls}",
+        f"`{rule.action.value}`{calls}{unless}",
         rule.scope.value.replace("_", " "),
         delay_text(rule.action, rule.delay),
         "yes" if rule.certainly_not_sent else "no",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from mailer.email import limits
+from mailer.email.addresses import domain_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -36,7 +37,7 @@ json_values = st.recursive(
 json_objects = st.dictionaries(text, json_values, max_size=4)
 instants = st.datetimes(
     min_value=datetime(1, 1, 2),  # noqa: DTZ001 - the time zone comes from `timezones`
-    max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+    max_value=datetime(2026, 1, 1),  # noqa: DTZ001 - a request's times are at most 30 days ahead
     timezones=st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
 header_names = st.from_regex(r"X-[A-Za-z0-9!/~.]{1,12}", fullmatch=True)
@@ -61,6 +62,12 @@ simples = st.fixed_dictionaries({"html": text.filter(bool)}, optional={"text": t
 )
 
 
+def of_domain(sender: str) -> SearchStrategy[str]:
+    """Return senders of the domain of `sender`, in another case."""
+    address = f"help@{domain_of(sender).upper()}"
+    return st.just(address) | st.builds("{} <{}>".format, aliases, st.just(address))
+
+
 @st.composite
 def own_bodies(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a valid body in the form of `EmailRequest`."""
@@ -79,7 +86,6 @@ def own_bodies(draw: st.DrawFn) -> dict[str, Any]:
             {},
             optional={
                 "reply_to": addresses,
-                "header_from": senders,
                 "attachments": st.lists(attachments, max_size=3),
                 "unsubscribe": st.sampled_from([*limits.UNSUBSCRIBE_LANGUAGES, *range(12)]),
                 "trigger_type": st.sampled_from([*limits.TRIGGER_TYPES, 0, 1]),
@@ -89,6 +95,8 @@ def own_bodies(draw: st.DrawFn) -> dict[str, Any]:
             },
         )
     )
+    if draw(st.booleans()):
+        body["header_from"] = draw(of_domain(body["from"]))
     moments = draw(st.lists(instants, max_size=2, unique=True).map(sorted))
     names = (
         ["send_at", "expires_at"] if len(moments) > 1 else draw(st.permutations(["send_at", "expires_at"]))

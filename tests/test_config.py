@@ -40,7 +40,7 @@ def test_defaults_are_fields_of_a_request(load: Any) -> None:
         unsubscribe = "english"
         trigger_type = "transactional"
         on_unknown = "hold"
-        expires_at = 2099-01-01T00:00:00+08:00
+        expires_at = 2020-01-01T00:00:00+08:00
         [defaults.template]
         id = 100091
         data = { shop = "Shop", since = 2020-05-17, opens = 09:30:00 }
@@ -58,7 +58,7 @@ def test_defaults_are_fields_of_a_request(load: Any) -> None:
         "unsubscribe": "1",
         "trigger_type": 1,
         "headers": {"X-Shop": "1"},
-        "expires_at": "2098-12-31T16:00:00Z",
+        "expires_at": "2019-12-31T16:00:00Z",
         "on_unknown": "hold",
     }
 

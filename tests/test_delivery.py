@@ -280,6 +280,25 @@ def test_halt_leaves_other_scopes_alone(
     assert deliver(email(**other)).state is State.ACCEPTED
 
 
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("InvalidParameterValue.InvalidEmailIdentity", {"header_from": "ceo@mail.shop.example"}),
+        ("FailedOperation.NotAuthenticatedSender", {"headers": {"Sender": "ceo@other.example"}}),
+        ("FailedOperation.URLForbidden", {"template": {"id": 100091, "data": {"code": "evil.example"}}}),
+    ],
+)
+def test_what_one_request_brings_about_stops_no_other_of_its_scope(
+    runtime: Runtime, ses: Emulator, code: str, fields: dict[str, Any]
+) -> None:
+    ses.add_fault(code)
+    refused = deliver(email(**fields), key="bad", defer=DeferPolicy.ALWAYS)
+    assert (refused.state, refused.action, refused.code) == (State.REFUSED, Action.REJECT, code)
+    record = record_of(runtime, refused)
+    assert type(refused).of_record(record, replayed=True).action is Action.REJECT
+    assert deliver(email(), key="good").state is State.ACCEPTED
+
+
 def test_halted_template_without_a_template_halts_nothing(runtime: Runtime, ses: Emulator) -> None:
     ses.add_fault("FailedOperation.URLForbidden")
     simple = email(template=None, simple={"text": "hello"})

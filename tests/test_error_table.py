@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tencentcloud.ses.v20201002 import errorcodes
 
+from factories import email
 from mailer.ses import error_table as actions
 from mailer.ses.error_table import (
     GROUPS,
@@ -20,6 +22,7 @@ from mailer.ses.error_table import (
     is_listed,
     rule_for,
 )
+from mailer.ses.request_faults import FAULTS, rule_for_request
 
 ERROR_CODES = Path(__file__).parents[1] / "local/ses_emulator/error_codes.json"
 DOCUMENTED: dict[str, dict[str, str]] = json.loads(ERROR_CODES.read_text(encoding="utf-8"))
@@ -185,3 +188,68 @@ def test_the_columns_of_the_table_are_the_enumerations() -> None:
         actions.ACCOUNT,
     ]
     assert all(isinstance(rule, Rule) for rule in TABLE.values())
+
+
+IDENTITY_CODES = [code for code, rule in TABLE.items() if rule.scope is Scope.SENDER]
+
+
+def test_what_a_request_can_bring_about_is_named_for_halts_of_senders_and_templates() -> None:
+    for rule in TABLE.values():
+        assert set(rule.unless) <= FAULTS.keys()
+        assert not rule.unless or rule.action is Action.HALT
+    assert len(IDENTITY_CODES) == 8
+    assert {TABLE[code].unless[:2] for code in IDENTITY_CODES} == {("header_from", "originator header")}
+
+
+@pytest.mark.parametrize("code", IDENTITY_CODES)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"header_from": "Ceo <ceo@mail.shop.example>"},
+        {"headers": {"X-Shop": "1", "SENDER": "ceo@other.example"}},
+        {"headers": {"Return-Path": "<ceo@other.example>"}},
+    ],
+)
+def test_a_request_with_an_identity_of_its_own_is_rejected_alone(code: str, fields: dict[str, Any]) -> None:
+    rule = rule_for_request(code, email(template=None, simple={"text": "x"}, **fields))
+    assert rule[:3] == (Action.REJECT, Scope.REQUEST, None)
+    assert rule[3:] == rule_for(code)[3:]
+
+
+@pytest.mark.parametrize("code", IDENTITY_CODES)
+@pytest.mark.parametrize(
+    "fields", [{}, {"header_from": "Other name <NOREPLY@mail.shop.example>"}, {"headers": {"X-Shop": "1"}}]
+)
+def test_a_request_with_nothing_of_its_own_halts_the_sender(code: str, fields: dict[str, Any]) -> None:
+    simple = email(template=None, simple={"text": "x"}, **fields)
+    assert rule_for_request(code, simple) is rule_for(code)
+    assert (rule_for_request(code, email(**fields)) is rule_for(code)) == (code != "OperationDenied")
+
+
+@pytest.mark.parametrize(
+    ("fields", "rejected"),
+    [
+        ({"template": {"id": 1}}, False),
+        (
+            {"template": {"id": 1, "data": {"sum": "12.50", "n": 1, "list": [{"a": "Dr. Who, 9 a.m."}]}}},
+            False,
+        ),
+        ({"template": {"id": 1, "data": {"list": [{"a": "see shop.example"}]}}}, True),
+        ({"template": {"id": 1, "data": {"link": "HTTPS://10.0.0.1/"}}}, True),
+        ({"subject": "news of shop.example"}, True),
+    ],
+)
+def test_a_link_that_the_request_brings_does_not_halt_its_template(
+    fields: dict[str, Any], rejected: object
+) -> None:
+    rule = rule_for_request("FailedOperation.URLForbidden", email(**fields))
+    assert (rule.action is Action.REJECT) == rejected
+
+
+def test_no_request_softens_what_concerns_the_account() -> None:
+    own = email(
+        header_from="ceo@mail.shop.example", headers={"Sender": "x@other.example"}, subject="a.example"
+    )
+    for code, rule in TABLE.items():
+        if rule.scope is Scope.ACCOUNT:
+            assert rule_for_request(code, own) is rule

@@ -44,6 +44,54 @@ def test_constants_and_expressions_make_one_request() -> None:
     assert request.template.data == {"shop": "Shop", "name": "Ann"}
 
 
+HTML = "<img src=\"x\" onerror='alert(1)'>&"
+ESCAPED = "&lt;img src=&quot;x&quot; onerror=&#x27;alert(1)&#x27;&gt;&amp;"
+
+
+def test_what_comes_from_outside_is_escaped_where_it_is_html() -> None:
+    table = {
+        "template": {"data": {"name": "data.customer.name", "all": "data"}},
+        "subject": "data.customer.name",
+        "to": "data.customer.email",
+    }
+    payload = {"data": {"customer": {"email": "ann@customer.example", "name": HTML}, "list": [HTML, 1, None]}}
+    request = mapping(map=table).request(payload)
+    assert request.template
+    assert request.subject == HTML
+    assert request.template.data["name"] == ESCAPED
+    assert request.template.data["all"]["customer"]["name"] == ESCAPED
+    assert request.template.data["all"]["list"] == [ESCAPED, 1, None]
+    raw = mapping(map=table, escape=False).request(payload).template
+    assert raw
+    assert raw.data["name"] == HTML
+
+
+def test_only_the_html_of_simple_content_is_escaped_and_no_constant_is() -> None:
+    constants = {**TABLE["email"], "to": "ann@customer.example", "template": None, "simple": {"html": HTML}}
+    one = mapping(email=constants, map={"simple": {"text": "text"}})
+    request = one.request({"text": HTML})
+    assert request.simple
+    assert (request.simple.html, request.simple.text) == (HTML, HTML)
+    request = mapping(email=constants, map={"simple": "content"}).request({"content": {"html": HTML}})
+    assert request.simple
+    assert request.simple.html == ESCAPED
+
+
+def test_data_of_a_mapped_template_is_escaped_and_another_template_is_refused() -> None:
+    one = mapping(map={"to": "to", "template": "whole"})
+    request = one.request({"to": "ann@customer.example", "whole": {"id": 7, "data": {"name": HTML}}})
+    assert request.template
+    assert request.template.data == {"shop": "Shop", "name": ESCAPED} or request.template.id == 7
+    assert "/template" in refusals(one, {"to": "ann@customer.example", "whole": "text"})
+
+
+def test_a_mapped_request_with_many_errors_is_counted() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        mapping(map={"to": "to"}).request({"to": ["x"] * 50})
+    assert (len(caught.value.errors), caught.value.total) == (20, 50)
+    assert "`to`" in caught.value.errors[0].detail
+
+
 def test_defaults_fill_what_neither_gives() -> None:
     assert mapping().request(PAYLOAD, {"reply_to": "help@shop.example"}).reply_to == "help@shop.example"
 

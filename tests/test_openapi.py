@@ -49,10 +49,10 @@ subject = "A message"
 [webhooks.contact.map]
 simple.text = "message"
 """
-# What JSON Schema cannot say: rules over two fields, over sizes, over JSON or base64 within a string; and
-# to it 1.0 is a whole number. What is before the @ has at most 64 characters.
+# What JSON Schema cannot say: rules over two fields, over sizes and times, over JSON or base64 within a
+# string; and to it 1.0 is a whole number. What is before the @ has at most 64 characters.
 UNSAYABLE = re.compile(
-    r"(|/(expires_at|(bcc|Bcc)(/[0-9]+)?|[Aa]ttachments|headers/.*|SmtpHeaders.*|Template/TemplateData.*"
+    r"(|/(send_at|expires_at|header_from|HeaderFrom|(bcc|Bcc)(/[0-9]+)?|[Aa]ttachments|headers/.*|SmtpHeaders.*|Template/TemplateData.*"
     r"|Simple.*|SmtpMessageId|idempotency_key|template/data.*|template/id|Template/TemplateID))"
 )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from factories import EMAIL, body, email
+from mailer import clock
 from mailer.email import limits
 from mailer.email.identity import smtp_message_id_for
 from mailer.email.native import to_native
@@ -209,7 +210,7 @@ def test_an_attachment_that_is_no_base64_is_refused(content: str) -> None:
 )
 @pytest.mark.parametrize("field", ["from", "header_from"])
 def test_an_alias_has_one_space_behind_it_and_no_colon(field: str, sender: str, right: object) -> None:
-    document = {**EMAIL, field: sender}
+    document = {**EMAIL, "from": "x@b.example", field: sender}
     if right:
         assert EmailRequest.parse(document).document()[field] == sender
     else:
@@ -293,7 +294,7 @@ def test_control_characters_are_refused_in_every_header_bound_field(
 ) -> None:
     full = body(
         to=["a@b.example"], cc=["c@d.example"], bcc=["e@f.example"], reply_to="g@h.example",
-        header_from="Shop <i@j.example>", idempotency_key="key", attachments=[attachment()],
+        header_from="Shop <i@mail.shop.example>", idempotency_key="key", attachments=[attachment()],
         headers={"X-Shop": "1"},
     )  # fmt: skip
     EmailRequest.parse(full)
@@ -460,9 +461,9 @@ def test_an_rfc_3339_time_is_the_instant_that_it_names(moment: datetime, separat
     ],
 )
 def test_the_extremes_of_rfc_3339_are_taken(text: str, moment: datetime) -> None:
-    request = email(send_at=text)
+    request = EmailRequest.parse(body(send_at=text), stored=True)
     assert request.send_at == moment
-    assert EmailRequest.parse(request.document()) == request
+    assert EmailRequest.parse(request.document(), stored=True) == request
 
 
 @pytest.mark.parametrize(
@@ -498,6 +499,31 @@ def test_any_time_is_taken_or_refused(value: Json) -> None:
     with contextlib.suppress(InvalidRequest):
         moment = email(send_at=value).send_at
         assert moment is None or moment.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("field", ["send_at", "expires_at"])
+def test_a_time_is_at_most_30_days_ahead_when_the_request_is_made(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 5, 1, 9, tzinfo=timezone.utc)
+    monkeypatch.setattr(clock, "now", now.timestamp)
+    assert email(**{field: "2026-05-31T09:00:00Z"})
+    late = body(**{field: "2026-05-31T17:00:01+08:00"})
+    assert refusals(late) == {f"/{field}": "must be at most 30 days ahead"}
+    assert EmailRequest.parse(late, stored=True)
+
+
+def test_a_native_body_with_a_late_time_is_refused_at_its_field() -> None:
+    native = native_body(body(send_at="9999-12-31T00:00:00Z", header_from="ceo@other.example"))
+    assert list(refusals(native)) == ["/HeaderFrom", "/send_at"]
+
+
+def test_the_header_from_is_of_the_senders_own_domain() -> None:
+    assert email(header_from="Help <help@MAIL.shop.example>")
+    for foreign in ("ceo@other.example", "Shop <a@shop.example>", "a@x.mail.shop.example"):
+        found = refusals(body(header_from=foreign))
+        assert found == {"/header_from": "must be of the sender's own domain"}
+        assert EmailRequest.parse(body(header_from=foreign), stored=True)
 
 
 def test_an_email_expires_after_it_is_sent() -> None:

@@ -1,7 +1,8 @@
 """The schemas of an email request, generated from the pydantic model that checks it.
 
 Pydantic generates types and limits; `_RULES` states in JSON Schema what a validator's function checks. A few
-rules are beyond JSON Schema: the ones over two fields, over sizes in bytes, and over JSON within a string.
+rules are beyond JSON Schema: the ones over two fields, over sizes in bytes, over the time of the request,
+and over JSON within a string.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ _COMPONENTS = {
     "Address": text("`local@domain`", maxLength=limits.MAX_ADDRESS_CHARACTERS, pattern=f"^{_ADDRESS}$"),
     "Sender": text(
         "`address`, or `alias <address>`: exactly one space, no colon in the alias",
+        maxLength=limits.MAX_SENDER_CHARACTERS,
         pattern=rf"^(?:{_ADDRESS}|(?:{_ALIAS} )?<{_ADDRESS}>)$",
     ),
 }
@@ -86,6 +88,7 @@ _RULES: dict[str, Callable[[Schema], Schema]] = {
     "_none_if_empty": lambda text: text,
     "_list": lambda items: items,
     "_one_or_list": lambda items: {"anyOf": [items["items"], items]},
+    "_check_length": lambda items: items,
     "_unsubscribe": lambda _: {
         "enum": [*limits.UNSUBSCRIBE_LANGUAGES, *limits.UNSUBSCRIBE_LANGUAGES.values(), *range(12)]
     },
@@ -103,7 +106,8 @@ class _Generator(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Schema:
         function = schema["function"]["function"]
-        (check,) = getattr(function, "args", (function,))
+        made_for = [check for check in getattr(function, "args", ()) if callable(check)]
+        check = made_for[0] if made_for else getattr(function, "func", function)
         name = _NAMED.get(check.__name__)
         if not name:
             return _RULES[check.__name__](super().function_before_schema(schema))

@@ -6,6 +6,7 @@ from typing import Any
 
 from mailer.digest.items import MAX_ITEMS
 from mailer.email import limits
+from mailer.errors import MAX_ERRORS, MAX_POINTER_CHARACTERS
 from mailer.ledger.record import State
 from mailer.ses.events import EVENT_TYPES
 
@@ -165,10 +166,20 @@ SCHEMAS: dict[str, Schema] = {
             "request_id": text("SES's RequestId"),
             "errors": {
                 "type": "array",
-                "items": _answer({"pointer": text("RFC 6901, into the body"), "detail": text()}),
+                "maxItems": MAX_ERRORS,
+                "items": _answer(
+                    {
+                        "pointer": text("RFC 6901, into the body", maxLength=MAX_POINTER_CHARACTERS),
+                        "detail": text(),
+                    }
+                ),
+            },
+            "errors_total": {
+                "type": "integer",
+                "description": "how many rules are broken, where `errors` lists only the first of them",
             },
         },
-        *("retry_after", "action", "id", "state", "request_id", "errors"),
+        *("retry_after", "action", "id", "state", "request_id", "errors", "errors_total"),
         description="RFC 9457",
     ),
 }

@@ -14,10 +14,14 @@ Each carries `code` (stable, for programs), `retryable` and `retry_after` (secon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+MAX_ERRORS = 20  # that a refusal lists
+MAX_POINTER_CHARACTERS = 200
 
 
 class MailerError(Exception):
@@ -41,42 +45,70 @@ class ConfigurationError(MailerError):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One broken rule: `pointer` is an RFC 6901 JSON pointer into the input, `detail` the rule."""
+    """One broken rule: `pointer` is an RFC 6901 JSON pointer into the input, `detail` the rule.
+
+    A pointer of over 200 characters is cut there, and ends in `…`.
+    """
 
     pointer: str
     detail: str
+
+    def __post_init__(self) -> None:
+        """Cut a pointer that is too long."""
+        if len(self.pointer) > MAX_POINTER_CHARACTERS:
+            object.__setattr__(self, "pointer", self.pointer[: MAX_POINTER_CHARACTERS - 1] + "…")
 
     def __str__(self) -> str:
         return f"{self.pointer}: {self.detail}" if self.pointer else self.detail
 
 
 class InvalidRequest(MailerError):
-    """The input breaks at least one rule; `errors` lists all that were found."""
+    """The input breaks at least one rule; `errors` lists the first 20, `total` counts all that were found."""
 
     code = "InvalidRequest"
 
-    def __init__(self, errors: Iterable[FieldError]) -> None:
-        self.errors = tuple(errors)
-        super().__init__("; ".join(map(str, self.errors)))
+    def __init__(self, errors: Iterable[FieldError], not_listed: int = 0) -> None:
+        remaining = iter(errors)
+        self.errors = tuple(islice(remaining, MAX_ERRORS))
+        self.total = len(self.errors) + sum(1 for _ in remaining) + not_listed
+        texts = [*map(str, self.errors)]
+        if self.total > len(texts):
+            texts.append(f"and {self.total - len(texts)} more")
+        super().__init__("; ".join(texts))
 
     @classmethod
     def at(cls, pointer: str, detail: str) -> InvalidRequest:
         """Return the error for a single broken rule."""
         return cls([FieldError(pointer, detail)])
 
+    @classmethod
+    def merged(cls, refusals: Iterable[InvalidRequest]) -> InvalidRequest:
+        """Return one error with the broken rules of several."""
+        found = list(refusals)
+        errors = [error for refusal in found for error in refusal.errors]
+        return cls(errors, sum(refusal.total for refusal in found) - len(errors))
+
     def under(self, prefix: str) -> InvalidRequest:
         """Return the same error for a document that holds the checked one at the pointer `prefix`."""
-        return type(self)(FieldError(prefix + error.pointer, error.detail) for error in self.errors)
+        return self._with(FieldError(prefix + error.pointer, error.detail) for error in self.errors)
 
     def relative_to(self, prefix: str) -> InvalidRequest:
         """Return the same error for the part of the checked document at `prefix`: the inverse of `under`."""
-        return type(self)(
+        return self._with(
             FieldError(error.pointer.removeprefix(prefix), error.detail) for error in self.errors
         )
 
+    def _with(self, errors: Iterable[FieldError]) -> InvalidRequest:
+        return type(self)(errors, self.total - len(self.errors))
+
     def to_json(self) -> list[dict[str, str]]:
-        """Return the broken rules as JSON values: objects with `pointer` and `detail`."""
+        """Return the listed rules as JSON values: objects with `pointer` and `detail`."""
         return [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
+
+    def report(self) -> dict[str, Any]:
+        """Return the members of an answer: `errors`, and `errors_total` where not all are listed."""
+        more = {"errors_total": self.total} if self.total > len(self.errors) else {}
+        return {"errors": self.to_json(), **more}
 
 
 class UnknownEvent(InvalidRequest):

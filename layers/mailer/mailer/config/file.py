@@ -82,10 +82,13 @@ def _check_defaults(table: dict[str, Any]) -> dict[str, Any]:
     left_out = {"to"} if {"cc", "bcc"} & table.keys() else set()
     left_out |= {"template"} if "simple" in table else set()
     sample = {name: value for name, value in _SAMPLE.items() if name not in left_out}
+    sample |= {"from": table["header_from"]} if "header_from" in table else {}  # a sender of the same domain
     try:
         EmailRequest.parse({**sample, **table})
     except InvalidRequest as error:
-        raise errors_at((pointer_location(one.pointer), one.detail) for one in error.errors) from error
+        found = [(pointer_location(one.pointer), one.detail) for one in error.errors]
+        found.sort(key=lambda one: not table.keys() & set(one[0][:1]))  # what the table has comes first
+        raise errors_at(found) from error
     return table
 
 

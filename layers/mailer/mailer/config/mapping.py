@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,14 +18,20 @@ from mailer.errors import FieldError, InvalidRequest
 
 from .table import EmailFields, NamedTable
 
+_HTML = {"template": "data", "simple": "html"}  # the parts of a request's fields that are HTML
+
 
 @dataclass(frozen=True)
 class PayloadMapping:
-    """Constants, compiled expressions and a condition; the first two have the shape of a request."""
+    """Constants, compiled expressions and a condition; the first two have the shape of a request.
+
+    `escape` says that what the expressions find is text, not HTML: where a request holds HTML, it is escaped.
+    """
 
     constants: dict[str, Any]
     expressions: dict[str, Any]
     when: ParsedResult | None = None
+    escape: bool = True
 
     def matches(self, payload: Any) -> bool:
         """Return whether the payload meets the condition; raises InvalidRequest if it cannot be evaluated."""
@@ -37,11 +44,13 @@ class PayloadMapping:
         nothing is an error; `||` gives a default for what may be missing. The request counts as written by
         the sender of the payload, so that a change of mailer.toml does not change what was asked for.
         """
-        fields = _merge(self.constants, _evaluate(self.expressions, payload, ""))
+        found = _evaluate(self.expressions, payload, "")
+        fields = _merge(self.constants, _as_text(found) if self.escape else found)
         try:
             request = EmailRequest.parse(fields, defaults)
         except InvalidRequest as error:
-            raise InvalidRequest(self._explain(one) for one in error.errors) from None
+            explained = (self._explain(one) for one in error.errors)
+            raise InvalidRequest(explained, error.total - len(error.errors)) from None
         return request.written_as(payload)
 
     def _explain(self, error: FieldError) -> FieldError:
@@ -76,11 +85,15 @@ Expression = Annotated[ParsedResult, PlainValidator(_compile)]
 
 
 class MappedTable(NamedTable):
-    """The keys that map a payload: `when` is a condition, `email` has constants, `map` has expressions."""
+    """The keys that map a payload: `when` is a condition, `email` has constants, `map` has expressions.
+
+    With `escape = false` the payload brings HTML that goes into the email as it is.
+    """
 
     when: Expression | None = None
     email: EmailFields = Field(default_factory=dict)
     map: Annotated[EmailFields, AfterValidator(_compile_all)] = Field(default_factory=dict)
+    escape: bool = True
 
     @property
     def table(self) -> str:
@@ -90,7 +103,7 @@ class MappedTable(NamedTable):
     @property
     def mapping(self) -> PayloadMapping:
         """The mapping in the keys of this table."""
-        return PayloadMapping(self.email, self.map, self.when)
+        return PayloadMapping(self.email, self.map, self.when, self.escape)
 
 
 def _evaluate(expressions: Any, payload: Any, pointer: str) -> Any:
@@ -105,6 +118,26 @@ def _evaluate(expressions: Any, payload: Any, pointer: str) -> Any:
     if found is None:
         raise InvalidRequest.at(pointer, f"the expression `{expressions.expression}` found nothing")
     return found
+
+
+def _as_text(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request with their texts escaped where they become part of HTML."""
+    return {
+        **fields,
+        **{name: _escaped_at(fields[name], part) for name, part in _HTML.items() if name in fields},
+    }
+
+
+def _escaped_at(field: Any, part: str) -> Any:
+    return {**field, part: _escaped(field[part])} if isinstance(field, dict) and part in field else field
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _escaped(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return html.escape(value) if isinstance(value, str) else value
 
 
 def _search(expression: ParsedResult, payload: Any, pointer: str) -> Any:

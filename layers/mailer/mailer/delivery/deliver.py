@@ -14,6 +14,7 @@ from mailer.ledger.record import State
 from mailer.runtime import Runtime
 from mailer.ses.client import CONNECT_TIMEOUT, READ_TIMEOUT
 from mailer.ses.error_table import Action, Rule, Scope, rule_for
+from mailer.ses.request_faults import rule_for_request
 
 from . import report
 from .attempts import EmailKeys, first_attempt, next_attempt
@@ -109,7 +110,7 @@ def _attempt(
         receipt = _send(delivery, attempt, asked_at)
     except SesFailure as failure:
         code = failure.code
-        outcome = _failed(delivery, attempt, admission, failure, _rule(code, failed_codes))
+        outcome = _failed(delivery, attempt, admission, failure, _rule(code, failed_codes, attempt.request))
     else:
         outcome = _accepted(delivery, attempt, admission, receipt)
     return replace(outcome, seconds=clock.monotonic() - started_at), code
@@ -144,9 +145,9 @@ def _send(delivery: _Delivery, attempt: Attempt, asked_at: clock.Moment) -> Rece
     return delivery.runtime.ses.send(attempt.request, attempt.smtp_message_id, delivery.deadline.remaining())
 
 
-def _rule(code: str, failed_codes: list[str]) -> Rule:
-    """Return the table's rule for `code`, or a retry while the rule grants one first."""
-    rule = rule_for(code)
+def _rule(code: str, failed_codes: list[str], request: EmailRequest) -> Rule:
+    """Return the table's rule for `code` and this request, or a retry while the rule grants one first."""
+    rule = rule_for_request(code, request)
     if failed_codes.count(code) < rule.retries:
         return rule._replace(action=Action.RETRY, scope=Scope.REQUEST, delay=0)
     return rule

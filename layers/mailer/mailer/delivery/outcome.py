@@ -57,14 +57,17 @@ class Outcome:
     @classmethod
     def of_record(cls, record: Record, *, replayed: bool) -> Outcome:
         """Return the outcome that a record in the ledger represents."""
-        from mailer.ses.error_table import rule_for
+        from mailer.ses.error_table import Action, rule_for
 
+        action = rule_for(record.code).action if record.code else None
+        if action is Action.HALT and record.state is State.REFUSED:
+            action = Action.REJECT  # it counted against the request alone
         return cls(
             DISPOSITIONS[record.state],
             record.smtp_message_id,
             record.state,
             code=record.code,
-            action=rule_for(record.code).action if record.code else None,
+            action=action,
             ses_message_id=record.ses_message_id,
             request_id=record.request_id,
             replayed=replayed,

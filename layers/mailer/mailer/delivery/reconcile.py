@@ -84,7 +84,7 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
         raise InvalidRequest.at("", "no email with this id is unknown")
     unknown = UnknownLedger(runtime.ledger.store)
     if decision == "resend":
-        request = EmailRequest.parse(stored.body)
+        request = EmailRequest.parse(stored.body, stored=True)
         unknown.resolve(email_id, record.attempts, operator=decision)
         attempt = Attempt(
             email_id,
@@ -103,7 +103,7 @@ def _reconcile_one(
     record: Record, body: str, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
 ) -> Decision:
     try:
-        request = EmailRequest.parse(body)
+        request = EmailRequest.parse(body, stored=True)
     except InvalidRequest as error:  # stored by a version with other rules: it stays unknown
         logs.refused("sweep", error, id=record.id)
         return Decision.UNDECIDED

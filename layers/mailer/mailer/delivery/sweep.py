@@ -80,7 +80,7 @@ def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> 
         _postpone(email_id, runtime)
         return "gone"
     try:
-        request = EmailRequest.parse(stored.body)
+        request = EmailRequest.parse(stored.body, stored=True)
     except InvalidRequest as error:  # stored by a version with other rules: it waits for one that reads it
         logs.refused(trigger, error, id=email_id)
         _postpone(email_id, runtime)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from mailer.config.time_zones import TimeZoneName
 from mailer.email.field_errors import Rule, field_errors
 from mailer.email.field_types import Address
-from mailer.email.limits import MAX_KEY_CHARACTERS
+from mailer.email.limits import MAX_KEY_CHARACTERS, MAX_MEMBERS
 from mailer.email.strict_json import check_object, pointer_token
 from mailer.errors import FieldError, InvalidRequest
 from mailer.ledger.digests import DigestLedger, Item
@@ -35,6 +43,13 @@ class _DigestItem(BaseModel):
     """The JSON form of an item; the context has the `default` digest of the call and all `known` ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_length(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        if len(fields) > MAX_MEMBERS:
+            raise ValueError(f"has at most {MAX_MEMBERS} fields")
+        return fields
 
     digest: Any = Field(None, validate_default=True)
     recipient: Address
@@ -72,11 +87,11 @@ def add_items(digest: str | None, items: Sequence[Any], runtime: Runtime) -> Add
     """
     if len(items) > MAX_ITEMS:
         raise InvalidRequest.at("", f"at most {MAX_ITEMS} items in one call")
-    errors: list[FieldError] = []
+    refusals: list[InvalidRequest] = []
     context = {"default": digest, "known": runtime.config.digests}
-    parsed = [_parse(item, f"/{index}", context, errors) for index, item in enumerate(items)]
-    if errors:
-        raise InvalidRequest(errors)
+    parsed = [_parse(item, f"/{index}", context, refusals) for index, item in enumerate(items)]
+    if refusals:
+        raise InvalidRequest.merged(refusals)
     by_digest: dict[str, list[Item]] = {}
     for item in filter(None, parsed):
         by_digest.setdefault(item.digest, []).append(
@@ -91,14 +106,19 @@ def add_items(digest: str | None, items: Sequence[Any], runtime: Runtime) -> Add
     return AddResult(sum(new), len(new) - sum(new))
 
 
-def _parse(item: Any, pointer: str, context: dict[str, Any], errors: list[FieldError]) -> _DigestItem | None:
-    """Return the item, or None after an addition to `errors`."""
+def _parse(
+    item: Any, pointer: str, context: dict[str, Any], refusals: list[InvalidRequest]
+) -> _DigestItem | None:
+    """Return the item, or None after an addition to `refusals`."""
     try:
         return _DigestItem.model_validate(check_object(item), context=context)
     except InvalidRequest as error:
-        errors += error.under(pointer).errors
+        refusals.append(error.under(pointer))
     except ValidationError as error:
-        for location, rule in field_errors(error):
-            field = "".join(f"/{pointer_token(part)}" for part in location)
-            errors.append(FieldError(pointer + field, rule))
+        refusals.append(
+            InvalidRequest(
+                FieldError(pointer + "".join(f"/{pointer_token(part)}" for part in location), rule)
+                for location, rule in field_errors(error)
+            )
+        )
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .limits import MAX_ADDRESS_CHARACTERS, MAX_LOCAL_PART_CHARACTERS
+from .limits import MAX_ADDRESS_CHARACTERS, MAX_LOCAL_PART_CHARACTERS, MAX_SENDER_CHARACTERS
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -46,6 +46,8 @@ def check_address(text: str) -> str:
 
 def check_sender(text: str) -> str:
     """Return `text` if it is `address` or `alias <address>` with exactly one space; raises ValueError."""
+    if len(text) > MAX_SENDER_CHARACTERS:
+        raise ValueError(f"has at most {MAX_SENDER_CHARACTERS} characters")
     check_header_text(text)
     match = _SENDER.fullmatch(text)
     if not match:

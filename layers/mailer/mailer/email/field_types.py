@@ -23,6 +23,7 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
     r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_LONGEST_LANGUAGE = max(map(len, limits.UNSUBSCRIBE_LANGUAGES)) + 1  # so that a longer text is unknown
 _FRACTION = re.compile(r"\.([0-9]+)")
 
 
@@ -33,6 +34,17 @@ def _text(check: Callable[[str], str]) -> BeforeValidator:
 
 def _check_if_text(check: Callable[[str], str], value: Any) -> Any:
     return check(value) if isinstance(value, str) else value
+
+
+def at_most(limit: int, things: str = "items") -> BeforeValidator:
+    """Return the validator that counts a list's items, or an object's members, before any is checked."""
+    return BeforeValidator(partial(_check_length, limit, things))
+
+
+def _check_length(limit: int, things: str, value: Any) -> Any:
+    if isinstance(value, (list, tuple, dict)) and len(value) > limit:
+        raise ValueError(f"has at most {limit} {things}")
+    return value
 
 
 def _none_if_empty(value: Any) -> Any:
@@ -48,12 +60,13 @@ def _one_or_list(value: Any) -> Any:
 
 
 def _instant(value: Any) -> datetime:
-    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+    text = value if isinstance(value, str) and len(value) <= limits.MAX_TIME_CHARACTERS else ""
+    if not _RFC3339.fullmatch(text):
         raise ValueError(
             "must be an RFC 3339 date and time with an offset, such as 2026-05-01T09:00:00Z, "
             "and no leap second"
         )
-    text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), value.upper())
+    text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), text.upper())
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
     except (ValueError, OverflowError) as error:
@@ -62,7 +75,7 @@ def _instant(value: Any) -> datetime:
 
 def _unsubscribe(value: Any) -> str:
     known = isinstance(value, (str, int)) and not isinstance(value, bool)
-    text = str(value).lower().replace(" ", "_").replace("-", "_") if known else ""
+    text = str(value)[:_LONGEST_LANGUAGE].lower().replace(" ", "_").replace("-", "_") if known else ""
     number = limits.UNSUBSCRIBE_LANGUAGES.get(text, text)
     if number not in limits.UNSUBSCRIBE_LANGUAGES.values():
         raise ValueError(
@@ -95,7 +108,9 @@ def _base64(text: str) -> str:
 
 HeaderText = Annotated[str, _text(check_header_text)]
 Address = Annotated[str, _text(check_address)]
-Addresses = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list)]
+To = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list), at_most(limits.MAX_TO)]
+Cc = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list), at_most(limits.MAX_CC)]
+Bcc = Annotated[tuple[Address, ...], BeforeValidator(_one_or_list), at_most(limits.MAX_BCC)]
 Sender = Annotated[str, _text(check_sender)]
 Key = Annotated[str, Field(min_length=1, max_length=limits.MAX_KEY_CHARACTERS), _text(check_header_text)]
 Text = Annotated[str | None, BeforeValidator(_none_if_empty)]
@@ -104,4 +119,6 @@ Filename = Annotated[str, _text(_filename)]
 Base64 = Annotated[str, _text(_base64)]
 Unsubscribe = Annotated[str, BeforeValidator(_unsubscribe)]
 TriggerType = Annotated[int, BeforeValidator(_trigger_type)]
+HeaderValue = Annotated[str, Field(max_length=limits.MAX_HEADER_CHARACTERS), _text(check_header_text)]
+Headers = Annotated[dict[str, HeaderValue], at_most(limits.MAX_SMTP_HEADERS, "headers")]
 AsTuple = BeforeValidator(_list)

@@ -8,7 +8,7 @@ from typing import Any
 
 from mailer.errors import FieldError, InvalidRequest
 
-from .limits import MAX_JSON_DEPTH
+from .limits import MAX_ATTACHMENTS, MAX_JSON_DEPTH, MAX_MEMBERS
 from .strict_json import decode_base64, pointer_token, read_object
 
 FIELDS = {
@@ -38,7 +38,7 @@ _DELIVERY_FIELDS = frozenset({"idempotency_key", "send_at", "expires_at", "on_un
 
 
 def is_native(document: dict[str, Any]) -> bool:
-    """Tell whether `document` is written with the API's names: theirs begin with a capital, ours never."""
+    """Return whether `document` is written with the API's names: theirs begin with a capital, ours never."""
     return any(key[:1].isupper() for key in document)
 
 
@@ -101,7 +101,7 @@ def _encode(field: str, value: Any) -> Any:
 def _translate(field: str, name: str, value: Any, errors: list[FieldError]) -> Any:
     if field == "headers":
         return _json_text(value, f"/{name}", errors)
-    if field == "attachments" and isinstance(value, list):
+    if field == "attachments" and isinstance(value, list) and len(value) <= MAX_ATTACHMENTS:
         return [_rename(field, item, f"/{name}/{index}", errors) for index, item in enumerate(value)]
     if field in {"template", "simple"}:
         return _rename(field, value, f"/{name}", errors)
@@ -109,7 +109,7 @@ def _translate(field: str, name: str, value: Any, errors: list[FieldError]) -> A
 
 
 def _rename(field: str, part: Any, pointer: str, errors: list[FieldError]) -> Any:
-    if not isinstance(part, dict):
+    if not isinstance(part, dict) or len(part) > MAX_MEMBERS:  # the model refuses it
         return part
     names = _NESTED[field]
     renamed: dict[str, Any] = {}

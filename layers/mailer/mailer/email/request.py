@@ -9,24 +9,29 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from mailer import clock
 from mailer.errors import FieldError, InvalidRequest
 
 from . import limits
-from .addresses import check_header_name
+from .addresses import check_header_name, domain_of
 from .field_errors import errors_at, field_errors
 from .field_types import (
     Address,
-    Addresses,
     AsTuple,
     Base64,
+    Bcc,
+    Cc,
     Filename,
+    Headers,
     HeaderText,
     Instant,
     Key,
     Sender,
     Text,
+    To,
     TriggerType,
     Unsubscribe,
+    at_most,
 )
 from .identity import ID_CHARACTERS, smtp_message_id_for
 from .native import from_native, is_native, native_location, to_native
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
 
     from .field_errors import Location
 
+_DAY_SECONDS = 86_400
 _KEY_FIELDS = frozenset({"idempotency_key", "SmtpMessageId"})
 
 _RESERVED_HEADERS = {
@@ -45,10 +51,15 @@ _RESERVED_HEADERS = {
 }  # fmt: skip
 
 
+_TOO_MANY_FIELDS = f"has at most {limits.MAX_MEMBERS} fields"
+
+
 def _without_nulls(fields: Any) -> Any:
     """Return `fields` without what is null, which says the same as leaving it out."""
     if not isinstance(fields, dict):
         return fields
+    if len(fields) > limits.MAX_MEMBERS:
+        raise ValueError(_TOO_MANY_FIELDS)
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -99,31 +110,41 @@ class EmailRequest(_Part):
     """
 
     sender: Sender = Field(alias="from", description="default: `[defaults]` of mailer.toml")
-    to: Addresses = Field((), max_length=limits.MAX_TO, description="main recipients")
-    cc: Addresses = Field((), max_length=limits.MAX_CC, description="copies")
-    bcc: Addresses = Field(
+    to: To = Field((), max_length=limits.MAX_TO, description="main recipients")
+    cc: Cc = Field((), max_length=limits.MAX_CC, description="copies")
+    bcc: Bcc = Field(
         (), max_length=limits.MAX_BCC, description="hidden copies, none of them to a main recipient"
     )
     reply_to: Address | None = None
     subject: HeaderText = Field(
         min_length=1, max_length=limits.MAX_SUBJECT_CHARACTERS, description="not encoded"
     )
-    header_from: Sender | None = Field(None, description="the header From, where it is not the sender")
+    header_from: Sender | None = Field(
+        None, description="the header From, where it is not the sender; of the sender's own domain"
+    )
     template: Template | None = None
     simple: Simple | None = None
-    attachments: Annotated[tuple[Attachment, ...], AsTuple] = Field(
+    attachments: Annotated[tuple[Attachment, ...], AsTuple, at_most(limits.MAX_ATTACHMENTS)] = Field(
         (), max_length=limits.MAX_ATTACHMENTS, description="at most 4 MB in all"
     )
     unsubscribe: Unsubscribe | None = Field(
         None, description="language of the unsubscribe link, or its number"
     )
     trigger_type: TriggerType | None = None
-    headers: dict[str, HeaderText] = Field(default_factory=dict, description="further SMTP headers")
+    headers: Headers = Field(
+        default_factory=dict, max_length=limits.MAX_SMTP_HEADERS, description="further SMTP headers"
+    )
     idempotency_key: Key | None = Field(
         None, description="identifies the email: one key is one email, through any trigger"
     )
-    send_at: Instant | None = Field(None, description="not sent before (RFC 3339)")
-    expires_at: Instant | None = Field(None, description="not sent after (RFC 3339); later than `send_at`")
+    send_at: Instant | None = Field(
+        None, description=f"not sent before (RFC 3339); at most {limits.MAX_DAYS_AHEAD} days ahead"
+    )
+    expires_at: Instant | None = Field(
+        None,
+        description="not sent after (RFC 3339); later than `send_at`, and "
+        f"at most {limits.MAX_DAYS_AHEAD} days ahead",
+    )
     on_unknown: Literal["resend", "hold"] = Field(
         "resend",
         description="what is done when it is unknown whether the email was sent: `resend` sends it again "
@@ -132,14 +153,21 @@ class EmailRequest(_Part):
 
     @classmethod
     def parse(
-        cls, body: str | bytes | dict[str, Any], defaults: dict[str, Any] | None = None
+        cls,
+        body: str | bytes | dict[str, Any],
+        defaults: dict[str, Any] | None = None,
+        *,
+        stored: bool = False,
     ) -> EmailRequest:
         """Return the request that `body` asks for, in its own form or in SendEmail's native JSON.
 
-        `defaults` fill the fields that the body leaves out. Raises InvalidRequest with a JSON pointer into
+        `defaults` fill the fields that the body leaves out. A `stored` body is one that was a request before:
+        the rules of new requests alone are not checked again. Raises InvalidRequest with a JSON pointer into
         `body` for every broken rule; rules over several fields are checked once each field is right.
         """
         document = read_object(body) if isinstance(body, (str, bytes)) else check_object(body)
+        if len(document) > limits.MAX_MEMBERS:
+            raise InvalidRequest.at("", _TOO_MANY_FIELDS)
         errors: list[FieldError] = []
         fields = _without_nulls(document)
         native = is_native(document)
@@ -150,11 +178,13 @@ class EmailRequest(_Part):
         filled = {name: value for name, value in (defaults or {}).items() if name not in chosen}
         try:
             request = cls.model_validate({**filled, **fields})
+            found = [] if stored else list(request.conflicts_if_new())
         except ValidationError as error:
-            errors += (
-                FieldError(_pointer(native_location(location) if native else location, document), detail)
-                for location, detail in field_errors(error)
-            )
+            found = list(field_errors(error))
+        errors += (
+            FieldError(_pointer(native_location(location) if native else location, document), detail)
+            for location, detail in found
+        )
         if errors:
             raise InvalidRequest(errors)
         return request.written_as(document)
@@ -208,6 +238,15 @@ class EmailRequest(_Part):
         yield from _header_conflicts(self.headers)
         if self.send_at and self.expires_at and self.send_at >= self.expires_at:
             yield ("expires_at",), "must be later than send_at"
+
+    def conflicts_if_new(self) -> Iterator[tuple[Location, str]]:
+        """Yield the broken rules of new requests: their locations below the request, and the rules."""
+        if self.header_from and domain_of(self.header_from) != domain_of(self.sender):
+            yield ("header_from",), "must be of the sender's own domain"
+        latest = clock.now() + limits.MAX_DAYS_AHEAD * _DAY_SECONDS
+        for name, moment in (("send_at", self.send_at), ("expires_at", self.expires_at)):
+            if moment and moment.timestamp() > latest:
+                yield (name,), f"must be at most {limits.MAX_DAYS_AHEAD} days ahead"
 
     def _oversize(self) -> Iterator[tuple[Location, str]]:
         smtp_message_id = smtp_message_id_for("-" * ID_CHARACTERS, self.sender)

@@ -79,7 +79,7 @@ def error_problem(error: MailerError) -> Response[str]:
         "a setting is missing or wrong; the log names it" if hidden else str(error),
         retryable=error.retryable,
         retry_after=error.retry_after,
-        errors=error.to_json() if isinstance(error, InvalidRequest) else None,
+        **(error.report() if isinstance(error, InvalidRequest) else {}),
     )
 
 

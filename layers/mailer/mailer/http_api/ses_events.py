@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.config.settings import Settings
+from mailer.email.limits import MAX_EVENTS
 from mailer.email.strict_json import read_json
 from mailer.errors import InvalidRequest
 from mailer.ses.events import SesEvent
@@ -33,6 +34,8 @@ def post_events(context: RequestContext) -> Response[str]:
         return problem(404, "NotFound", "there is no such path")
     document = read_json(context.request.body)
     documents = document if isinstance(document, list) else [document]
+    if len(documents) > MAX_EVENTS:
+        raise InvalidRequest.at("", f"at most {MAX_EVENTS} events in one call")
     ignored = 0
     for fields in documents:
         if context.deadline.remaining() <= 0:

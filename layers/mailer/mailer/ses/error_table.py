@@ -41,7 +41,11 @@ class Scope(str, Enum):
 
 
 class Rule(NamedTuple):
-    """One line of the table; `delay` is in seconds, and `retries` are made immediately before `action` is taken."""
+    """One line of the table; `delay` is in seconds, and `retries` are made immediately before `action` is taken.
+
+    `unless` names what of a single request can bring the failure about (`request_faults` has the names): where
+    a request has it, it is rejected, because the others of the scope need not meet the failure.
+    """
 
     action: Action
     scope: Scope
@@ -50,6 +54,7 @@ class Rule(NamedTuple):
     why: str
     hint: str
     retries: int = 0
+    unless: tuple[str, ...] = ()
 
 
 RETRY = Action.RETRY
@@ -66,6 +71,11 @@ TEMPLATE = Scope.TEMPLATE
 ACCOUNT = Scope.ACCOUNT
 NOT_SENT, MAYBE_SENT = True, False
 MINUTE, HOUR, DAY = 60, 3600, 86400
+# What a single request can bring about by itself. The halts without it come from what all calls have in common: the
+# credentials, the endpoint, the account's balance and quotas, or the template that gives the scope its name.
+IDENTITY = ("header_from", "originator header")  # the code does not say which address is at fault
+LINK = ("link",)  # the link may be in the data instead of the template
+UNSAID = (*IDENTITY, "template")  # the code does not say whether sender, domain or template is at fault
 
 # fmt: off
 _SEND_EMAIL: dict[str, Rule] = {
@@ -85,7 +95,7 @@ _SEND_EMAIL: dict[str, Rule] = {
     "FailedOperation.InvalidTemplateID":                   Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the template does not exist in this region or is not approved", "check the id and its review state in the console"),
     "FailedOperation.MissingEmailContent":                 Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "there is neither a template nor simple content", "give `template` or `simple`"),
     "FailedOperation.NoAttachPermission":                  Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the account may not send attachments", "have attachments enabled by a ticket"),
-    "FailedOperation.NotAuthenticatedSender":              Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address or its domain is not verified in this region", "verify the domain and create the sender address in the console"),
+    "FailedOperation.NotAuthenticatedSender":              Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address or its domain is not verified in this region", "verify the domain and create the sender address in the console", unless=IDENTITY),
     "FailedOperation.ProtocolCheckErr":                    Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "SES found the request's protocol wrong", "compare the request with the API page"),
     "FailedOperation.ReceiverHasUnsubscribed":             Rule(SUPPRESS,  RECIPIENT,        None,        NOT_SENT,   "the recipient has unsubscribed", "do not mail this person again from this domain"),
     "FailedOperation.RejectedByRecipients":                Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    NOT_SENT,   "the recipient's server refuses mail from this sender", "ask the recipient to allow the sender"),
@@ -93,7 +103,7 @@ _SEND_EMAIL: dict[str, Rule] = {
     "FailedOperation.TemporaryBlocked":                    Rule(DEFER,     RECIPIENT_DOMAIN, 10 * MINUTE, NOT_SENT,   "SES pauses this mailbox provider for 10 minutes", "nothing to do: it goes out when the pause is over"),
     "FailedOperation.TooManyAttachments":                  Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "more than 10 attachments", "send fewer attachments"),
     "FailedOperation.TooManyRecipients":                   Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "more than 50 recipients", "send one email per recipient"),
-    "FailedOperation.URLForbidden":                        Rule(HALT,      TEMPLATE,         HOUR,        NOT_SENT,   "the account's delivery rate is too low to send links", "use templates without links until the rate has recovered"),
+    "FailedOperation.URLForbidden":                        Rule(HALT,      TEMPLATE,         HOUR,        NOT_SENT,   "the account's delivery rate is too low to send links", "use templates without links until the rate has recovered", unless=LINK),
     "FailedOperation.UnsupportMailType":                   Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    NOT_SENT,   "SES does not deliver to this mailbox provider", "use another address of this person"),
     "FailedOperation.WithOutPermission":                   Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the account may send by template only", "send with `template`, or have `simple` enabled by a ticket"),
     "FailedOperation.WrongContentJson":                    Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "TemplateData is not a JSON object that SES accepts", "give `template.data` plain strings and numbers"),
@@ -103,11 +113,11 @@ _SEND_EMAIL: dict[str, Rule] = {
     "InvalidParameterValue.AttachContentIsWrong":          Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "an attachment's content is not base64", "encode the content as base64"),
     "InvalidParameterValue.EmailAddressIsNULL":            Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the sender or a recipient is empty", "give every address"),
     "InvalidParameterValue.EmailContentIsWrong":           Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the html or text part is not base64", "encode the content as base64"),
-    "InvalidParameterValue.InvalidEmailIdentity":          Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain is not valid for this account", "add and verify the domain in the console"),
+    "InvalidParameterValue.InvalidEmailIdentity":          Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain is not valid for this account", "add and verify the domain in the console", unless=IDENTITY),
     "InvalidParameterValue.ReceiverEmailInvalid":          Rule(SUPPRESS,  RECIPIENT,        14 * DAY,    NOT_SENT,   "the recipient's address is incorrect", "correct the address"),
     "LimitExceeded":                                       Rule(HALT,      ACCOUNT,          15 * MINUTE, NOT_SENT,   "a quota of the account is exceeded", "raise the quota"),
     "MissingParameter":                                    Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "a required parameter is missing", "compare the request with the API page"),
-    "OperationDenied":                                     Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "SES denies the operation for the state the sender is in", "check sender, domain and template in the console"),
+    "OperationDenied":                                     Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "SES denies the operation for the state the sender is in", "check sender, domain and template in the console", unless=UNSAID),
     "RequestLimitExceeded":                                Rule(RETRY,     ACCOUNT,          1,           NOT_SENT,   "more than 20 requests in a second; the gateway turned this one away", "nothing to do; lower MAILER_RATE where others share the account"),
     "ResourceInsufficient":                                Rule(DEFER,     ACCOUNT,          MINUTE,      NOT_SENT,   "SES has no capacity at the moment", "nothing to do: it goes out later"),
     "ResourceUnavailable":                                 Rule(DEFER,     ACCOUNT,          MINUTE,      NOT_SENT,   "a resource of SES is unavailable at the moment", "nothing to do: it goes out later"),
@@ -117,14 +127,14 @@ _SEND_EMAIL: dict[str, Rule] = {
 
 _SDK_CONSTANTS: dict[str, Rule] = {
     "FailedOperation":                                     Rule(RECONCILE, REQUEST,          MINUTE,      MAYBE_SENT, "the operation failed without saying how far it got", "no action: the sweep reconciles"),
-    "FailedOperation.DKIMNotApplied":                      Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain has no DKIM record", "add the DKIM record that the console shows"),
+    "FailedOperation.DKIMNotApplied":                      Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain has no DKIM record", "add the DKIM record that the console shows", unless=IDENTITY),
     "FailedOperation.ServiceNotAvailable":                 Rule(RETRY,     REQUEST,          2,           NOT_SENT,   "a passing fault; SES says that the request did not take effect", "nothing to do"),
     "InternalError.QueryDataBaseFailed":                   Rule(RECONCILE, REQUEST,          30,          MAYBE_SENT, "SES's database failed at an unknown step", "no action: the sweep reconciles"),
     "InvalidParameterValue.IllegalEmailAddress":           Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "an address is illegal; the code does not say whose", "check `from` and the recipients"),
     "InvalidParameterValue.IllegalSenderName":             Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the sender's alias is illegal", "correct the alias in `from`"),
     "InvalidParameterValue.InValidTemplateData":           Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the template's data is not valid", "give plain strings and numbers, no markup"),
-    "InvalidParameterValue.NoSuchSender":                  Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address does not exist in this account", "create the sender address in the console"),
-    "InvalidParameterValue.NotExistDomain":                Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain does not exist in this account", "add and verify the domain in the console"),
+    "InvalidParameterValue.NoSuchSender":                  Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address does not exist in this account", "create the sender address in the console", unless=IDENTITY),
+    "InvalidParameterValue.NotExistDomain":                Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain does not exist in this account", "add and verify the domain in the console", unless=IDENTITY),
     "InvalidParameterValue.SubjectLengthError":            Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the subject is too long for SES", "shorten the subject"),
     "InvalidParameterValue.TemplateDataError":             Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the template's data is wrong", "compare the data with the template's variables"),
     "InvalidParameterValue.TemplateDataInconsistent":      Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the data's names are not the template's variables", "compare the data with the template's variables"),
@@ -132,8 +142,8 @@ _SDK_CONSTANTS: dict[str, Rule] = {
     "InvalidParameterValue.TemplateNotExist":              Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the template does not exist", "check the id in the console"),
     "InvalidParameterValue.TemplateNotMatchData":          Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "the data does not match the template", "compare the data with the template's variables"),
     "MissingParameter.EmailsNecessary":                    Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "no recipient was given", "give `to`, `cc` or `bcc`"),
-    "OperationDenied.DomainNotVerified":                   Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain is not verified", "verify the domain in the console"),
-    "OperationDenied.SendAddressStatusError":              Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address is not enabled", "check the sender address in the console"),
+    "OperationDenied.DomainNotVerified":                   Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender's domain is not verified", "verify the domain in the console", unless=IDENTITY),
+    "OperationDenied.SendAddressStatusError":              Rule(HALT,      SENDER,           15 * MINUTE, NOT_SENT,   "the sender address is not enabled", "check the sender address in the console", unless=IDENTITY),
     "OperationDenied.TemplateStatusError":                 Rule(HALT,      TEMPLATE,         15 * MINUTE, NOT_SENT,   "the template is not approved", "wait for the review, or correct the template"),
     "ResourceNotFound":                                    Rule(REJECT,    REQUEST,          None,        NOT_SENT,   "something that the request names does not exist", "check sender and template in the console"),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailer.errors import ConfigurationError
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from mailer.errors import MailerError
     from mailer.ses.events import SesEvent
 
+MAX_LINE_BYTES = 16_000  # the platforms' own fields of a line come on top
+_CUT_CHARACTERS = 100
+_AROUND = 4  # bytes around a name and its value: quotes, colon, comma
+
 
 def service() -> str:
     """Return the name of the service in logs and metrics: `mailer-STAGE` where it is deployed."""
@@ -31,7 +36,21 @@ def logger() -> Logger:
     """Return the process's logger."""
     from aws_lambda_powertools import Logger
 
-    return Logger(service=service())
+    return Logger(service=service(), json_serializer=_line)
+
+
+def _line(fields: dict[str, Any]) -> str:
+    """Return a line as JSON; where it is too long, its longest values are cut."""
+    texts = {name: _json(value) for name, value in fields.items()}
+    for name in sorted(texts, key=lambda name: len(texts[name]), reverse=True):
+        if sum(len(part) + len(name) + _AROUND for name, part in texts.items()) <= MAX_LINE_BYTES:
+            break
+        texts[name] = _json(texts[name][:_CUT_CHARACTERS] + "…")
+    return "{" + ",".join(f"{_json(name)}:{text}" for name, text in texts.items()) + "}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, default=str, separators=(",", ":"))  # ASCII: as many bytes as characters
 
 
 def refused(trigger: str, error: MailerError, **fields: object) -> None:
@@ -50,6 +69,7 @@ def refused(trigger: str, error: MailerError, **fields: object) -> None:
             "trigger": trigger,
             "code": error.code,
             "pointers": [pointer_for_log(field.pointer) for field in errors],
+            "rules": getattr(error, "total", None),
             **fields,
         },
     )

@@ -19,7 +19,7 @@ PERMANENT = frozenset({Disposition.REFUSED, Disposition.KEY_REUSED})
 
 def invalid_reason(error: InvalidRequest) -> dict[str, Any]:
     """Return why a message was refused before it became an email, as a dead letter holds it."""
-    return {"code": error.code, "errors": error.to_json()}
+    return {"code": error.code, **error.report()}
 
 
 def add_dead_letter(

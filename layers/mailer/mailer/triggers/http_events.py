@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mailer.email.limits import MAX_HEADERS
 from mailer.email.strict_json import decode_base64
 from mailer.errors import InvalidRequest, UnknownEvent
 
@@ -123,7 +125,8 @@ _SHAPES = (
 def _headers(event: dict[str, Any]) -> dict[str, str]:
     """Return the headers; a value is a text, a list of texts (a repeated name) or true (no value)."""
     given = as_object(event.get("headers")) or as_object(event.get("multiValueHeaders"))  # ALB sends either
-    return {str(name).lower(): _text(value) for name, value in given.items() if value is not None}
+    few = islice(given.items(), MAX_HEADERS + 1)  # enough to see that there are too many
+    return {str(name).lower(): _text(value) for name, value in few if value is not None}
 
 
 def _text(value: Any) -> str:

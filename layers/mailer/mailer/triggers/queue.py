@@ -64,4 +64,4 @@ def _dead_letter_unknown(event: Any, context: Any, runtime: Runtime) -> dict[str
     logs.refused("queue", error)
     reason = {"code": error.code, "detail": str(error)}
     add_dead_letter(runtime, "queue", f"invocation:{request_id(context)}", reason, event)
-    return {"code": error.code, "errors": error.to_json()}
+    return {"code": error.code, **error.report()}

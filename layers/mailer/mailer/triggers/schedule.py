@@ -53,7 +53,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         counts = JOBS[job.name](job, deadline, Runtime.current())
     except InvalidRequest as error:
         logs.refused("schedule", error)
-        return {"code": error.code, "errors": error.to_json()}
+        return {"code": error.code, **error.report()}
     logs.job_done(job.trigger, job.name, counts)
     return {"job": job.name, **counts}
 
