@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from mailer.ses.events import SesEvent
 
 MAX_LINE_BYTES = 16_000  # the platforms' own fields of a line come on top
-_CUT_CHARACTERS = 100
-_AROUND = 4  # bytes around a name and its value: quotes, colon, comma
+_CUT_CHARACTERS = 300
 
 
 def service() -> str:
@@ -40,13 +39,14 @@ def logger() -> Logger:
 
 
 def _line(fields: dict[str, Any]) -> str:
-    """Return a line as JSON; where it is too long, its longest values are cut."""
-    texts = {name: _json(value) for name, value in fields.items()}
-    for name in sorted(texts, key=lambda name: len(texts[name]), reverse=True):
-        if sum(len(part) + len(name) + _AROUND for name, part in texts.items()) <= MAX_LINE_BYTES:
-            break
-        texts[name] = _json(texts[name][:_CUT_CHARACTERS] + "…")
-    return "{" + ",".join(f"{_json(name)}:{text}" for name, text in texts.items()) + "}"
+    """Return a line as JSON; where it is too long, its longer values are cut."""
+    line = _json(fields)
+    return line if len(line) <= MAX_LINE_BYTES else _json({name: _cut(fields[name]) for name in fields})
+
+
+def _cut(value: object) -> object:
+    text = _json(value)
+    return value if len(text) <= _CUT_CHARACTERS else text[:_CUT_CHARACTERS] + "…"
 
 
 def _json(value: object) -> str:
