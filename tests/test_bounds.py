@@ -258,12 +258,12 @@ def test_headers_of_an_http_event_are_counted_before_they_are_read(runtime: Runt
 
 def test_no_log_line_is_over_16_kb(log: io.StringIO) -> None:
     error = InvalidRequest(FieldError("/" + "\u4e00" * 500, "x") for _ in range(30))
-    logs.refused("http", error, key="k" * 100_000, other=["\x01" * 50] * 1000)
+    logs.refused("http", error, index="k" * 100_000, other=["\x01" * 50] * 1000)
     (line,) = log.getvalue().splitlines()
     assert len(line.encode()) < 16_384
     fields = json.loads(line)
-    assert (fields["rules"], fields["code"], fields["key"][:3]) == (30, "InvalidRequest", '"kk')
-    assert fields["key"].endswith("…")
+    assert (fields["rules"], fields["code"], fields["index"][:3]) == (30, "InvalidRequest", '"kk')
+    assert fields["index"].endswith("…")
 
 
 def test_a_short_log_line_is_left_as_it_is(log: io.StringIO) -> None:
