@@ -62,7 +62,7 @@ class DigestExpiry:
             return int(self._expire(keys=keys, args=[recipient_params(digest, key, window=window)]))
 
     def adopt(self) -> None:
-        """Add the recipients that version 0.1.0 stored to those that `due` finds; once a month for an account."""
+        """Add the recipients that version 0.1.0 stored to those that `due` finds; once a month."""
         client, adopted = self._store.client, self._store.key("digest_expiry_complete")
         with self._store.translate_errors():
             if client.exists(adopted):
