@@ -53,7 +53,8 @@ class Matches:
     """What SES's rows say of one email; rows go by their MessageIds.
 
     `candidates` could be its own, likeliest first; `traces` could be so only if a clock was set, and are
-    no other email's. `match_count` is how many emails could be those of the candidates.
+    no other email's. `match_count` is how many emails could be those of the candidates; it is greater than
+    their number where none may be claimed.
     """
 
     candidates: tuple[str, ...] = ()
