@@ -22,6 +22,7 @@ CLOCK_ERROR_MS = (
 )  # how exactly the offset of SES's clock is known: Date has seconds, networks delay
 MAX_CLOCK_ERROR_MS = 300 * SECOND  # how far a clock may have been set since the offset was measured
 ACCEPT_DELAY_MS = (LEASE_SECONDS + 60) * SECOND  # latest acceptance time after an attempt starts
+LISTED_MS = 28 * DAY  # SES lists an email for 30 days
 RECHECK_MAX_MS = DAY  # the longest time between two looks at an unknown email
 QUERY_LOCK_MS = 15 * SECOND  # a query that takes longer has failed
 QUERY_INTERVAL_MS = 1050  # SES answers one status query a second
@@ -166,6 +167,7 @@ class UnknownLedger:
             "exhausted": exhausted,
             "retention": RETENTION,
             "recheck_max": RECHECK_MAX_MS,
+            "listed": LISTED_MS,
         }
         if operator:
             params["operator"] = operator
