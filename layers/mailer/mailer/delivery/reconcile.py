@@ -176,7 +176,8 @@ def _query(
             return None
         finally:
             unknown.release_query_slot()
-        runtime.store_answered(runtime.ledger.store.now())
+        asked_at = clock.Moment()
+        runtime.store_answered(runtime.ledger.store.now(), asked_at)
         rows += page
         if len(page) < PAGE:
             return rows

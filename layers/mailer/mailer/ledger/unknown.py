@@ -218,8 +218,9 @@ def acceptance_windows(
     """Return when SES may have accepted each attempt that is not known to have failed.
 
     The windows are in milliseconds of SES's clock, whose offset from the store's is taken as it was known
-    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. Attempts
-    before the one numbered `since_attempt` are left out.
+    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. One that was
+    not known when the attempt began may have been any that is tolerated. Attempts before the one numbered
+    `since_attempt` are left out.
     """
     windows = []
     for index, note in enumerate(history):
@@ -227,11 +228,13 @@ def acceptance_windows(
             continue
         if _certainly_not_sent(history, index):
             continue
-        known = [offset for offset in (note.get("clock_offset"), clock_offset) if offset is not None] or [0]
+        offsets = (note.get("clock_offset"), clock_offset)
+        known = [offset for offset in offsets if offset is not None] or [0]
+        error = clock_error if "clock_offset" in note else MAX_CLOCK_ERROR_MS
         windows.append(
             (
-                note["at"] + min(known) - clock_error,
-                note["at"] + max(known) + ACCEPT_DELAY_MS + clock_error,
+                note["at"] + min(known) - error,
+                note["at"] + max(known) + ACCEPT_DELAY_MS + error,
             )
         )
     return windows
