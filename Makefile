@@ -15,12 +15,12 @@ OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy soak fuzz mutants lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy simulate soak fuzz mutants lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
 
-test: lint types tests tests-3.10 tests-deploy ## Run every check
+test: lint types tests simulate tests-3.10 tests-deploy ## Run every check
 
 setup: .venv/ready ## Install what the code needs, and generate what the API serves of its OpenAPI document
 	@.venv/bin/python -m docs.generate --built
@@ -80,6 +80,10 @@ lock: .venv/ready ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
 		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
 	$(NPM) update --package-lock-only
+
+SEEDS ?= 1500
+simulate: setup ## Histories of workers, store and SES by seed: SEEDS=100000 runs so many, SEED=17 replays one
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python -m simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: setup ## Thousands of emails through every trigger while everything fails (some minutes)
 	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python tests/soak.py

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+
+MAX_ROUND_TRIP = 2.0  # seconds
+MAX_DRIFT = 1.0  # seconds
 
 
 def now() -> float:
@@ -29,3 +33,30 @@ class Moment:
     def age(self) -> float:
         """Return the seconds since then, at least."""
         return max(now() - self._wall, monotonic() - self._monotonic)
+
+
+@dataclass(frozen=True)
+class Offset:
+    """How many seconds another clock was ahead of this process's wall clock when it was measured.
+
+    `drift` is how far the wall clock was ahead of the monotonic one then: it changes when the wall clock is
+    set, or the process frozen.
+    """
+
+    seconds: float
+    drift: float
+
+    def minus(self, other: Offset) -> float | None:
+        """Return how many seconds the clock is ahead of another; None if this process's was set meanwhile."""
+        return self.seconds - other.seconds if abs(self.drift - other.drift) <= MAX_DRIFT else None
+
+
+def offset_of(time: float, asked_at: Moment) -> Offset | None:
+    """Return the offset of a clock by the `time` in an answer that has just come.
+
+    None if the answer came so late after `asked_at` that its time says little about now.
+    """
+    if asked_at.age() > MAX_ROUND_TRIP:
+        return None
+    wall = now()
+    return Offset(time - wall, wall - monotonic())

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class _StoreClock:
-    """How many seconds the store's clock was ahead of this process's at the last reply."""
+    """How far the store's clock was ahead of this process's at the last reply that came at once."""
 
-    offset: float | None = None
+    offset: clock.Offset | None = None
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,18 @@ class Runtime:
 
     @property
     def clock_offset(self) -> int | None:
-        """How many milliseconds SES's clock is ahead of the store's; None where it was not measured yet."""
+        """How many milliseconds SES's clock is ahead of the store's; None where that is not known.
+
+        Both were measured by this process's clock, so that is so if it was set in between.
+        """
         if self.ses.clock_offset is None or self.store_clock.offset is None:
             return None
-        return round((self.ses.clock_offset - self.store_clock.offset) * 1000)
+        seconds = self.ses.clock_offset.minus(self.store_clock.offset)
+        return None if seconds is None else round(seconds * 1000)
 
-    def store_answered(self, store_time: int) -> None:
+    def store_answered(self, store_time: int, asked_at: clock.Moment) -> None:
         """Measure the store's clock by the time (milliseconds) in a reply of it that has just come."""
-        self.store_clock.offset = store_time / 1000 - clock.now()
+        self.store_clock.offset = clock.offset_of(store_time / 1000, asked_at) or self.store_clock.offset
 
     @classmethod
     def current(cls) -> Runtime:

@@ -132,7 +132,7 @@ def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> t
             clock_offset=delivery.runtime.clock_offset,
         )
         if admission.store_time is not None:
-            delivery.runtime.store_answered(admission.store_time)
+            delivery.runtime.store_answered(admission.store_time, asked_at)
         if admission.verdict is not Verdict.RATE_LIMITED or not in_time:
             return admission, asked_at
         clock.sleep(admission.wait)

@@ -183,7 +183,8 @@ def _query(
             return None
         finally:
             unknown.release_query_slot()
-        runtime.store_answered(runtime.ledger.store.now())
+        asked_at = clock.Moment()
+        runtime.store_answered(runtime.ledger.store.now(), asked_at)
         rows += page
         if len(page) < PAGE:
             return rows
@@ -216,21 +217,27 @@ def _match_rows(
     counts as the owner of some row. The row that the fewest emails could match comes first, so that as many
     rows as emails are enough for all. A row that only a change of the clocks could make this email's is a
     trace: with one the email is not sent again, unless the row is explained by another email.
+
+    Which of the emails owns which row makes no difference as long as all go to the same recipients. Where one
+    goes to others as well, its row is listed for them too, and taken for another's there: nobody claims one.
     """
     sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
     candidates: list[str] = []
     claims: Counter[str] = Counter()
     match_count = 0
+    routes = set()
     for email in unknown.unsettled(clock_offset):
         matched = [
             row.ses_message_id for row in rows if email.could_match(sender, recipient, row.accepted_at)
         ]
         claims.update(matched)
-        match_count += bool(matched)
+        if matched:
+            match_count += 1
+            routes.add(frozenset(email.route))
         if email.id == email_id:
             candidates = matched
     return Matches(
         tuple(sorted(candidates, key=claims.__getitem__)),
         tuple(row.ses_message_id for row in rows if not claims[row.ses_message_id]),
-        max(match_count, 1),
+        max(match_count, 1) if len(routes) <= 1 else len(rows) + 1,
     )

@@ -194,6 +194,8 @@ class DigestLedger:
                 client.zrem(runs, *dropped)
                 client.hdel(cursors, *dropped)
             unfinished = client.zrange(runs, "-inf", timestamp, byscore=True)
+            if not unfinished:  # a run of the same scheduled time has just finished
+                return []
             saved = client.hmget(cursors, unfinished)
             return list(zip(unfinished, (cursor or "" for cursor in saved), strict=True))
 

@@ -22,6 +22,7 @@ CLOCK_ERROR_MS = (
 )  # how exactly the offset of SES's clock is known: Date has seconds, networks delay
 MAX_CLOCK_ERROR_MS = 300 * SECOND  # how far a clock may have been set since the offset was measured
 ACCEPT_DELAY_MS = (LEASE_SECONDS + 60) * SECOND  # latest acceptance time after an attempt starts
+LISTED_MS = 28 * DAY  # SES lists an email for 30 days
 RECHECK_MAX_MS = DAY  # the longest time between two looks at an unknown email
 QUERY_LOCK_MS = 15 * SECOND  # a query that takes longer has failed
 QUERY_INTERVAL_MS = 1050  # SES answers one status query a second
@@ -53,7 +54,8 @@ class Matches:
     """What SES's rows say of one email; rows go by their MessageIds.
 
     `candidates` could be its own, likeliest first; `traces` could be so only if a clock was set, and are
-    no other email's. `match_count` is how many emails could be those of the candidates.
+    no other email's. `match_count` is how many emails could be those of the candidates; it is greater than
+    their number where none may be claimed.
     """
 
     candidates: tuple[str, ...] = ()
@@ -165,6 +167,7 @@ class UnknownLedger:
             "exhausted": exhausted,
             "retention": RETENTION,
             "recheck_max": RECHECK_MAX_MS,
+            "listed": LISTED_MS,
         }
         if operator:
             params["operator"] = operator
@@ -215,8 +218,9 @@ def acceptance_windows(
     """Return when SES may have accepted each attempt that is not known to have failed.
 
     The windows are in milliseconds of SES's clock, whose offset from the store's is taken as it was known
-    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. Attempts
-    before the one numbered `since_attempt` are left out.
+    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. One that was
+    not known when the attempt began may have been any that is tolerated. Attempts before the one numbered
+    `since_attempt` are left out.
     """
     windows = []
     for index, note in enumerate(history):
@@ -224,11 +228,13 @@ def acceptance_windows(
             continue
         if _certainly_not_sent(history, index):
             continue
-        known = [offset for offset in (note.get("clock_offset"), clock_offset) if offset is not None] or [0]
+        offsets = (note.get("clock_offset"), clock_offset)
+        known = [offset for offset in offsets if offset is not None] or [0]
+        error = clock_error if "clock_offset" in note else MAX_CLOCK_ERROR_MS
         windows.append(
             (
-                note["at"] + min(known) - clock_error,
-                note["at"] + max(known) + ACCEPT_DELAY_MS + clock_error,
+                note["at"] + min(known) - error,
+                note["at"] + max(known) + ACCEPT_DELAY_MS + error,
             )
         )
     return windows

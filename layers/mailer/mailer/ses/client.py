@@ -49,11 +49,11 @@ class SesClient:
         self._lock = threading.Lock()
         self._timeouts = threading.local()
         self._used_at = 0.0
-        self._clock_offset: float | None = None
+        self._clock_offset: clock.Offset | None = None
 
     @property
-    def clock_offset(self) -> float | None:
-        """How many seconds SES's clock was ahead of this process's at the last response."""
+    def clock_offset(self) -> clock.Offset | None:
+        """How far SES's clock was ahead of this process's at the last response that came at once."""
         return self._clock_offset
 
     def open(self) -> None:
@@ -101,14 +101,17 @@ class SesClient:
             if self._client is not None:
                 self._client.request.conn._session.close()  # noqa: SLF001 - the SDK has no public way
 
-    def _read_date(self, header: str | None) -> None:
-        """Measure SES's clock by the Date of a response (RFC 9110 §6.6.1), which is exact to a second."""
+    def _read_date(self, header: str | None, asked_at: clock.Moment) -> None:
+        """Measure SES's clock by the Date of a response (RFC 9110 §6.6.1), which is exact to a second.
+
+        One that came late, or was read late because the process stood still, says nothing of now.
+        """
         try:
             date = parsedate_to_datetime(header or "")
         except ValueError:
             return
         if date.tzinfo:
-            self._clock_offset = date.timestamp() + 0.5 - clock.now()
+            self._clock_offset = clock.offset_of(date.timestamp() + 0.5, asked_at) or self._clock_offset
 
     def _build(self) -> Any:
         from requests.adapters import HTTPAdapter
@@ -122,8 +125,9 @@ class SesClient:
             """Gives every call the timeouts of its own deadline; the SDK has one for the whole client."""
 
             def send(self, *args: Any, **options: Any) -> Any:
+                asked_at = clock.Moment()
                 response = super().send(*args, **{**options, "timeout": timeouts.value})
-                read_date(response.headers.get("Date"))
+                read_date(response.headers.get("Date"), asked_at)
                 return response
 
         # At DEBUG the SDK's logger prints the body and the Authorization header.

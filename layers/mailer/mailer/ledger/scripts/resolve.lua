@@ -2,8 +2,8 @@
 -- KEYS: 1-6 the keys of the email (record.lua)
 --       7… the owner of each row's MessageId
 -- ARGV: 1 the parameters as JSON: attempt_number, evidence, rows (MessageIds: first the candidates, likeliest first, then
---         the traces), candidates (how many), match_count, hold, exhausted, retention (ms), recheck_max (ms); operator
---         (may be absent)
+--         the traces), candidates (how many), match_count, hold, exhausted, retention (ms), recheck_max (ms), listed (ms);
+--         operator (may be absent)
 
 local params = cjson.decode(ARGV[1])
 local keys = email_keys()
@@ -86,7 +86,8 @@ end
 if #unowned > 0 or traces > 0 then
   return keep_unknown('ambiguous', params.evidence)
 end
-if params.hold then
+-- What SES lists no more is no evidence.
+if params.hold or now - tonumber(record.sent_at) >= params.listed then
   return keep_unknown('needs_operator', 'no-trace')
 end
 if params.exhausted then

@@ -129,7 +129,10 @@ end
 
 if not own and params.state == 'unknown' and lost and record.state ~= 'accepted' then
   -- An attempt that the store forgot may have been sent: nothing that is learnt of a later one makes up for it.
-  set_fields(keys.record, record, { maybe_sent = '1' })
+  set_fields(keys.record, record, {
+    maybe_sent = '1',
+    sent_at = math.max(params.sent_at, tonumber(record.sent_at or '0')),
+  })
   add_attempt(math.max(attempt_number, tonumber(record.attempts)))
   if record.state ~= 'sending' then
     transition(keys, record, 'unknown', now, note)

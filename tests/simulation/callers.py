@@ -1,0 +1,149 @@
+"""Who asks for emails: HTTP callers, queues that redeliver, and alarms about errors of their own."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import requests
+import urllib3
+
+from mailer.delivery.deliver import deliver
+from mailer.delivery.outcome import Disposition
+from mailer.email.identity import id_for
+from mailer.email.request import EmailRequest
+from mailer.triggers.ckafka import CKAFKA
+from mailer.triggers.eventbridge import EVENTBRIDGE
+from mailer.triggers.messages import Ack, Message, process
+from mailer.triggers.sqs import SQS
+from simulation.facts import CHAOS, MINUTE, RECIPIENTS, SECOND, Email, Told, later
+from simulation.store import ACCOUNT
+
+if TYPE_CHECKING:
+    from mailer.runtime import Runtime
+    from simulation.history import History
+
+CALLED = ("http", "http", "alarm")
+QUEUES = {"sqs": SQS, "ckafka": CKAFKA, "eventbridge": EVENTBRIDGE}
+MAX_TRIES = 5
+
+
+class Callers:
+    """The emails of one history, and their deliveries."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._random, self._world = history.random, history.world
+
+    def plan(self) -> None:
+        """Plan who asks for what, and when."""
+        for number in range(self._random.choice((1, 2, 2, 3, 3, 4))):
+            self._plan_email(number)
+
+    def _plan_email(self, number: int) -> None:
+        random, world = self._random, self._world
+        trigger = random.choice((*CALLED, *QUEUES))
+        content = self._content(number)
+        platform = trigger in QUEUES and random.random() < 0.7
+        key = f"key-{number}"
+        email = Email(f"email {number}", id_for(ACCOUNT, key), key, trigger, [content], platform)
+        if random.random() < (0.5 if "expires_at" in content else 0.15):
+            other = {**content, "subject": f"email {number} other"}
+            if "expires_at" in content:
+                other["expires_at"] = self._instant(CHAOS - random.randrange(10 * MINUTE))
+            email.contents.append(other)
+        if any(other.contents[0]["to"] == content["to"] for other in self._history.emails):
+            world.reach("fault: look-alike")
+        self._history.labels[email.id] = email.name
+        self._history.emails.append(email)
+        first = later(random, 5 * MINUTE) if random.random() < 0.3 else random.randrange(2 * SECOND)
+        world.at(world.start + first, lambda: self._deliver(email))
+        for _ in range(random.choice((0, 0, 1, 1, 2))):
+            world.at(world.start + first + later(random, 30 * MINUTE), lambda: self._deliver(email))
+
+    def _content(self, number: int) -> dict[str, Any]:
+        random = self._random
+        content: dict[str, Any] = {
+            "to": random.choice(RECIPIENTS[: random.choice((1, 1, 3))]),
+            "subject": f"email {number}",
+            "template": {"id": random.choice((1, 1, 2)), "data": {"n": str(number)}},
+        }
+        if random.random() < 0.15:
+            content["cc"] = [address for address in RECIPIENTS if address != content["to"]][:1]
+        if random.random() < 0.2:
+            content["on_unknown"] = "hold"
+        if random.random() < 0.15:
+            content["send_at"] = self._instant(later(random, 20 * MINUTE))
+        elif random.random() < 0.15:
+            content["expires_at"] = self._instant(later(random, 30 * MINUTE))
+        return content
+
+    def _instant(self, milliseconds: int) -> str:
+        moment = datetime.fromtimestamp((self._world.start + milliseconds) / SECOND, timezone.utc)
+        return moment.isoformat(timespec="milliseconds")
+
+    def _deliver(self, email: Email) -> None:
+        """Deliver the event of an email, once more if it was before."""
+        content = self._random.choice(email.contents) if email.tries else email.contents[0]
+        email.tries += 1
+        self._world.reach("fault: delivered again" if email.tries > 1 else "delivered")
+        if content is not email.contents[0]:
+            self._world.reach("fault: other content under the key")
+        run = self._consume if email.trigger in QUEUES else self._call
+        what = f"{email.trigger} delivers {email.name}, {content['subject']!r}, time {email.tries}"
+        self._history.invoke(
+            what, lambda runtime: run(email, content, runtime), lambda: self._deliver_again(email)
+        )
+
+    def _deliver_again(self, email: Email) -> None:
+        chance = 0.1 if email.done else 0.8
+        if email.tries < MAX_TRIES and not self._history.faults.calm and self._random.random() < chance:
+            self._world.after(later(self._random, 15 * MINUTE) + 500, lambda: self._deliver(email))
+
+    def _call(self, email: Email, content: dict[str, Any], runtime: Runtime) -> None:
+        if email.trigger != "alarm":
+            self._call_deliver(email, content, runtime)
+            return
+        try:
+            _fail()
+        except requests.exceptions.RequestException:
+            self._world.reach("fault: called while an error is handled")
+            self._call_deliver(email, content, runtime)
+
+    def _call_deliver(self, email: Email, content: dict[str, Any], runtime: Runtime) -> None:
+        request = EmailRequest.parse(content, runtime.config.defaults)
+        outcome = deliver(
+            request,
+            key=email.key,
+            trigger=email.trigger,
+            deadline=self._history.deadline(),
+            runtime=runtime,
+        )
+        kept = outcome.disposition in {Disposition.ACCEPTED, Disposition.PENDING}
+        self._tell(email, content, outcome.disposition.value, promised=kept)
+        email.done |= kept or outcome.disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
+
+    def _consume(self, email: Email, content: dict[str, Any], runtime: Runtime) -> None:
+        body = content if email.platform else {**content, "idempotency_key": email.key}
+        key = email.key if email.platform else f"message of {email.key}"
+        message = Message(key, json.dumps(body), {"source": email.trigger}, receive_count=email.tries)
+        [result] = process(QUEUES[email.trigger], [message], self._history.deadline(), runtime)
+        done = result.ack in {Ack.ACK, Ack.DEAD_LETTER}
+        self._tell(email, content, result.ack.value, promised=done)
+        email.done |= done
+
+    def _tell(self, email: Email, content: dict[str, Any], answer: str, *, promised: bool) -> None:
+        process = self._world.process
+        self._history.note(f"{email.trigger} is told {answer} of {email.name}")
+        self._world.reach(f"told: {answer}")
+        if promised:
+            about = "dead_letter" if answer == Ack.DEAD_LETTER.value else email.id
+            step = process.replied_at.get(about, self._world.step)
+            self._history.told.append(Told(email, content["subject"], answer, step))
+
+
+def _fail() -> None:
+    """Fail as a request of the caller's own does that was certainly not sent."""
+    connection: Any = None
+    raise requests.exceptions.ConnectionError(urllib3.exceptions.NewConnectionError(connection, "refused"))
