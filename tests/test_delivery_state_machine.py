@@ -188,7 +188,9 @@ class DeliveryMachine(RuleBasedStateMachine):
             assert record
             if record.state is State.UNKNOWN:
                 assert record.history[-1]["decision"] in {"needs_operator", "ambiguous"}
-                assert record.history[-1]["decision"] == "needs_operator" or number < 4
+                # A row may be that of a look-alike, or of an earlier request under the same key.
+                alike = number < 4 or record.attempts_before > 0
+                assert alike or record.history[-1]["decision"] == "needs_operator"
             elif record.state is State.ACCEPTED:
                 assert self.ses.accepted[smtp_message_id] == 1
             else:

@@ -103,12 +103,11 @@ def test_key_may_use_senders_that_fit_its_patterns(sender: str) -> None:
     ],
 )
 def test_key_may_use_no_other_sender(ses: Emulator, log: io.StringIO, sender: str) -> None:
-    for fields in ({"from": sender}, {"header_from": sender, "from": "noreply@mail.shop.example"}):
-        status, answer = ask("shop", "POST", "/emails", body(**fields))
-        assert (status, answer["code"]) == (403, "Forbidden")
-        address = sender.rpartition("<")[2].rstrip(">")
-        assert answer["detail"] == f"the key `shop` may not send as `{address}`"
-        assert address not in log.getvalue()
+    status, answer = ask("shop", "POST", "/emails", body(**{"from": sender}))
+    assert (status, answer["code"]) == (403, "Forbidden")
+    address = sender.rpartition("<")[2].rstrip(">")
+    assert answer["detail"] == f"the key `shop` may not send as `{address}`"
+    assert address not in log.getvalue()
     assert ses.calls() == []
 
 

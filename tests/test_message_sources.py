@@ -98,6 +98,7 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
             {"source": "kafka", "topic": "orders-new"},
             "orders-new-4",
             item_identifier={"partition": "orders-new-4", "offset": 17},
+            old_key=f"kafka:{CLUSTER}:orders-new-4:17",
         ),
     ),
     (
@@ -113,6 +114,7 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
             {"source": "kafka", "topic": "orders-new"},
             "orders-new-4",
             item_identifier={"partition": "orders-new-4", "offset": 0},
+            old_key="kafka::orders-new-4:0",
         ),
     ),
     (
@@ -122,12 +124,24 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
                 {"Ckafka": {"topic": "t", "partition": 2, "offset": 9, "msgKey": "k", "msgBody": BODY}}
             ]
         },
-        Message("ckafka:t:2:9:" + hashed("k", BODY), BODY, {"source": "ckafka", "topic": "t"}, "t:2"),
+        Message(
+            "ckafka:t:2:9:" + hashed("k", BODY),
+            BODY,
+            {"source": "ckafka", "topic": "t"},
+            "t:2",
+            old_key="ckafka:t:2:9",
+        ),
     ),
     (
         CKAFKA,
         {"Records": [{"Ckafka": {"topic": "t", "Partition": "3", "offset": "9"}}]},
-        Message("ckafka:t:3:9:" + hashed(None, None), None, {"source": "ckafka", "topic": "t"}, "t:3"),
+        Message(
+            "ckafka:t:3:9:" + hashed(None, None),
+            None,
+            {"source": "ckafka", "topic": "t"},
+            "t:3",
+            old_key="ckafka:t:3:9",
+        ),
     ),
     (
         CMQ,
