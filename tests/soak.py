@@ -370,7 +370,8 @@ class Soak:
             return
         if accepted == 1 and self._ambiguous(email_id):
             counts["left to an operator, admission forgotten"] += 1
-        elif accepted == 1 and state is None and forgotten_at:
+        # Gone, or as it was before the attempt that was accepted and forgotten.
+        elif accepted == 1 and state in {None, State.FAILED} and forgotten_at:
             counts["accepted, record forgotten"] += 1
         # A worker that was waiting for the store has to write the record anew.
         elif accepted == 0 and state is None and forgotten_at and self.answered.get(key, 0.0) < forgotten_at:
