@@ -116,6 +116,8 @@ class SimulatedStore(Store):
             raise
         if name == "admit":
             world.process.admitted[email] = json.loads(args[-2])["token"], step
+        elif name == "resolve" and world.process.word:
+            world.process.word.step = step
         elif name == "settle":
             self.settled.append((json.loads(args[-2])["token"], step))
         self._record(name, email, args, reply)
