@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from factories import email
+from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
@@ -51,7 +52,7 @@ class FakeSes:
         self.results: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.accepted: Counter[str] = Counter()
-        self.clock_offset = None
+        self.measured_clock = clock.offset_of(clock.now(), clock.Moment())
         self.status_works = True
 
     def open(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from factories import SECRET, email
 from local.ses_emulator import Emulator
+from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.reconcile import SES_TIME_ZONE, reconcile, resolve
@@ -119,26 +120,51 @@ def test_row_from_before_the_clock_was_set_forbids_a_resend(runtime: Runtime, se
     assert len(ses.inbox()) == 1
 
 
-def test_row_that_another_email_explains_does_not_forbid_a_resend(runtime: Runtime, ses: Emulator) -> None:
+@pytest.mark.parametrize("measured", [True, False])
+def test_row_that_another_email_explains_forbids_a_resend_only_where_the_clock_was_unknown(
+    runtime: Runtime, ses: Emulator, *, measured: bool
+) -> None:
+    if measured:
+        deliver(email(to="bob@customer.example"), key="order-0")
     ses.add_fault("reset-before")
     send(runtime)
     shift(runtime, 200)
     ses.add_fault("reset-after")
     deliver(email(), key="order-2")
-    assert sweep_all(runtime) == {"resend": 1, "accepted": 1, "found": 1}
-    assert len(ses.inbox()) == 2
+    if measured:
+        assert sweep_all(runtime) == {"resend": 1, "accepted": 1, "found": 1}
+        assert len(ses.inbox()) == 3
+    else:
+        assert sweep_all(runtime) == {"ambiguous": 2}
+        assert len(ses.inbox()) == 1
+
+
+def test_offset_that_an_answer_tells_is_kept_with_its_attempt(runtime: Runtime, ses: Emulator) -> None:
+    ses.add_fault("InternalError")
+    send(runtime)
+    sending, unknown = record_of(runtime).history
+    assert abs(sending["clock_offset"]) < 1500
+    assert "clock_offset" not in unknown
+    ses.add_fault("reset-before")
+    deliver(email(), key="order-2", deadline=Deadline(5))
+    before, _ = record_of(runtime, "order-2").history
+    assert abs(before["clock_offset"]) < 1500
 
 
 def test_window_holds_every_offset_that_was_measured() -> None:
     history = [{"state": "sending", "at": 1_000_000, "attempt": 1, "clock_offset": -7000}]
     assert acceptance_windows(history) == [(988_000, 1_088_000)]
     assert acceptance_windows(history, 10_000) == [(988_000, 1_105_000)]
-    assert acceptance_windows([{"state": "sending", "at": 1_000_000}]) == [(995_000, 1_095_000)]
+    unmeasured = [{"state": "sending", "at": 1_000_000}]
+    assert acceptance_windows(unmeasured) == [(995_000, 1_095_000)]
+    assert acceptance_windows(unmeasured, possible=True) == [(700_000, 1_390_000)]
+    assert acceptance_windows(unmeasured, 10_000, possible=True) == [(710_000, 1_400_000)]
+    assert acceptance_windows(history, possible=True) == acceptance_windows(history)
 
 
 def test_response_without_a_date_measures_nothing(runtime: Runtime) -> None:
     for header in (None, "", "yesterday", "Tue, 24 Nov 2026 19:16:30 -0000"):
-        runtime.ses._read_date(header)
+        runtime.ses._read_date(header, clock.Moment())
         assert runtime.ses.clock_offset is None
     assert runtime.clock_offset is None
 

@@ -1,4 +1,4 @@
-"""The simulation itself: its histories can be repeated, hold, and find the defects that the layer had once."""
+"""The simulation itself: histories can be repeated, hold, and find the defects that the layer had once."""
 
 from __future__ import annotations
 

@@ -323,9 +323,9 @@ def test_clock_of_ses_is_measured_by_the_date_of_its_answers(
     monkeypatch: pytest.MonkeyPatch, header: str | None, offset: float
 ) -> None:
     client = SesClient("http", "ses.example", "ap-singapore")
-    client._clock_offset = 5.0
+    client.measured_clock = clock.Offset(5.0, 0.0)
     monkeypatch.setattr(
         clock, "now", lambda: datetime(2026, 11, 24, 0, 55, 51, tzinfo=timezone.utc).timestamp()
     )
-    client._read_date(header)
+    client._read_date(header, clock.Moment())
     assert client.clock_offset == offset

@@ -65,17 +65,17 @@ class Callers:
     def _content(self, number: int) -> dict[str, Any]:
         random = self._random
         content: dict[str, Any] = {
-            "to": random.choice(RECIPIENTS[: random.choice((1, 1, 3))]),
+            "to": random.choice(RECIPIENTS[: random.choice((1, 2, 3))]),
             "subject": f"email {number}",
             "template": {"id": random.choice((1, 1, 2)), "data": {"n": str(number)}},
         }
-        if random.random() < 0.15:
+        if random.random() < 0.25:
             content["cc"] = [address for address in RECIPIENTS if address != content["to"]][:1]
         if random.random() < 0.2:
             content["on_unknown"] = "hold"
         if random.random() < 0.15:
             content["send_at"] = self._instant(later(random, 20 * MINUTE))
-        elif random.random() < 0.15:
+        elif random.random() < 0.25:
             content["expires_at"] = self._instant(later(random, 30 * MINUTE))
         return content
 

@@ -8,7 +8,7 @@ import valkey
 from valkey.client import Pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     Execute = Callable[[Any, tuple[Any, ...], Callable[[], Any]], Any]
 
@@ -39,7 +39,6 @@ class SimulatedPipeline(Pipeline):
     def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: ARG002, FBT001, FBT002 - the client's
         """Return the replies."""
         commands = [args for args, _options in self.command_stack]
-        self.single.load(self.scripts)
         self.reset()
         return [self.single.execute_command(*command) for command in commands]
 
@@ -66,12 +65,6 @@ class SimulatedClient(valkey.Valkey):
         made = pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         made.single = self
         return made
-
-    def load(self, scripts: Iterable[Any]) -> None:
-        """Load what the store does not know, as a pipeline does."""
-        for script in scripts:
-            if not self.execute_command("SCRIPT EXISTS", script.sha)[0]:
-                self.execute_command("SCRIPT LOAD", script.script)
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Return the reply to a command."""

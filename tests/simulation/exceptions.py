@@ -58,12 +58,15 @@ class Exceptions:
 
     def said(self, email: str, word: str) -> bool:
         """Return whether an operator said this of an email."""
-        return any((given.email, given.word) == (email, word) for given in self._history.words)
+        return any(
+            (given.email, given.word) == (email, word) and given.step is not None
+            for given in self._history.words
+        )
 
     def wrong_word(self, email: str, *words: str) -> bool:
         """Return whether an operator said one of `words` of an email, and it was not so."""
         return any(
             (given.word == "accepted") != any(call.step <= given.step for call in self.accepted(email))
             for given in self._history.words
-            if given.email == email and given.word in words
+            if given.email == email and given.word in words and given.step is not None
         )

@@ -41,13 +41,13 @@ class Told:
     step: int
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Word:
-    """An operator's word on an email, given at `step`."""
+    """An operator's word on an email; `step` is where it took effect, None where it did not (yet)."""
 
     email: str
     word: str
-    step: int
+    step: int | None = None
 
 
 @dataclass

@@ -43,7 +43,7 @@ class Outages:
         """Let outages happen in the first `until` milliseconds, most of them at the beginning."""
         world, random = self.world, self.world.random
         for name, happen in AT_A_TIME.items():
-            if random.random() >= self.share * 0.6:
+            if random.random() >= self.share * 0.8:
                 continue
             for _ in range(1 if name.endswith("clock set") else random.choice((1, 1, 2, 3))):
                 latest = random.choice((3 * SECOND, 40 * SECOND, until))

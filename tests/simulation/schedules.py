@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from mailer.delivery.reconcile import resolve
 from mailer.digest.items import add_items
 from mailer.digest.run import run_digest
-from mailer.errors import InvalidRequest
 from mailer.ledger.ses_events import EventLedger
 from mailer.ses.events import SesEvent
 from simulation.facts import CHAOS, MINUTE, RECIPIENTS, SECOND, Item, Word, later
@@ -31,7 +30,7 @@ def plan_schedules(history: History) -> None:
     for _ in range(random.choice((1, 2, 3, 4))):
         world.at(world.start + later(random, CHAOS), history.sweep)
     world.at(world.start + CHAOS - random.randrange(20) * MINUTE, history.sweep)
-    for _ in range(random.choice((0, 0, 0, 1, 2))):
+    for _ in range(random.choice((0, 0, 1, 2, 3))):
         world.at(world.start + random.randrange(MINUTE, CHAOS), partial(_operate, history))
 
 
@@ -43,14 +42,15 @@ def _operate(history: History) -> None:
     word = random.choice(right if random.random() < 0.8 else ("accepted", "failed", "resend"))
 
     def run(runtime: Runtime) -> None:
-        given = Word(email.id, word, history.world.step)
+        given = Word(email.id, word)
         history.words.append(given)
+        history.world.process.word = given
         try:
             resolve(email.id, word, runtime)
-        except InvalidRequest:
-            history.words.remove(given)
-        else:
-            history.world.reach(f"operator: {word}")
+        finally:
+            history.world.process.word = None
+            if given.step is not None:
+                history.world.reach(f"operator: {word}")
 
     history.invoke(f"an operator says {word} of {email.name}", run)
 

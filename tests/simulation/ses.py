@@ -94,7 +94,7 @@ class Ses:
         self.calls: list[Call] = []
         self._rows: list[_Row] = []
         kinds = ("code", "code", "not sent", "lost", "lost", "late")
-        self._trouble = random.choice((0.0, 0.2, 0.5, 0.8))
+        self._trouble = random.choice((0.1, 0.4, 0.7, 0.95))
         self._kinds = random.sample(kinds, k=random.randrange(1, 4))
         self._actions = random.sample(list(CODES), k=random.randrange(1, 4))
         self._max_lag = random.choice((1, 20 * SECOND, MAX_LAG))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulation import injection
 from simulation.callers import Callers
-from simulation.facts import CHAOS, DAY
+from simulation.facts import CHAOS, DAY, MINUTE
 from simulation.history import History
 from simulation.oracle import Oracle, reach_states
 from simulation.schedules import Callbacks, Digests, plan_schedules
@@ -83,3 +83,4 @@ def _let_the_retention_pass(history: History) -> None:
         if history.items:
             history.run_digest(history.world.time)
             history.world.run_until_idle()
+    history.world.time += MINUTE

@@ -22,6 +22,7 @@ from simulation.client import SimulatedClient
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mailer.ledger.store import Script
     from simulation.faults import Faults
     from simulation.world import World
 
@@ -43,13 +44,13 @@ class SimulatedStore(Store):
 
     def __init__(self, url: str, edits: Sequence[tuple[str, str, str]] = ()) -> None:
         super().__init__(url, ACCOUNT)
-        self.client = SimulatedClient.like(self.client, self._execute)
+        vars(self)["client"] = SimulatedClient.like(self.client, self._execute)
         self._edits = edits
         self._direct: Any = valkey.Valkey.from_url(url, decode_responses=True)
         self._replica: Any = valkey.Valkey.from_url(url.removesuffix("0") + "1", decode_responses=True)
         self._direct.config_set("appendonly", "no")  # the simulation says what a restart forgets
-        self._scripts: dict[tuple[str, bool], Any] = {}
-        self._names: dict[str, str] = {}  # of scripts, by their hashes
+        self._scripts: dict[tuple[str, bool], Script] = {}
+        self._names: dict[str, str] = {}  # of scripts, by their hashes and texts
         self._load_own()
         for name in sorted({path.stem for path in _LAYERS_LUA.glob("*.lua")} - {"clock", "record", *SHARED}):
             for in_full_store in (False, True):
@@ -70,14 +71,14 @@ class SimulatedStore(Store):
         self._world, self._faults = world, faults
         self._direct.flushdb()
         for script in self._scripts.values() if self._flushed else ():
-            self._direct.script_load(script.script)
+            self._direct.script_load(script.text)
         self._flushed = False
         self._ticked = self.skew = 0
         self.settled = []
 
     # What the layer calls.
 
-    def script(self, name: str, *, shared: tuple[str, ...] = (), in_full_store: bool = False) -> Any:
+    def script(self, name: str, *, shared: tuple[str, ...] = (), in_full_store: bool = False) -> Script:
         """Return a script of the layer, made and loaded once for all histories."""
         known = self._scripts.get((name, in_full_store))
         if known is None:
@@ -85,8 +86,7 @@ class SimulatedStore(Store):
             known = self._scripts[name, in_full_store] = super().script(
                 name, shared=shared, in_full_store=full
             )
-            self._names[known.sha] = name
-            self._direct.script_load(known.script)
+            self._names[self._direct.script_load(known.text)] = self._names[known.text] = name
         return known
 
     def script_text(self, name: str) -> str:
@@ -100,8 +100,8 @@ class SimulatedStore(Store):
 
     def _execute(self, conn: Any, args: tuple[Any, ...], parse: Callable[[], Any]) -> Any:
         """Carry out one command of the layer, or what becomes of it."""
-        scripted = args[0] == "EVALSHA"
-        name = self._names.get(args[1], "EVALSHA") if scripted else str(args[0])
+        scripted = args[0] in {"EVALSHA", "EVAL"}
+        name = self._names[args[1]] if scripted else str(args[0])
         email = str(args[3 if scripted else 1] if len(args) > 1 else "").partition(":email:")[2]
         world = self._world
         self._faults.before_command(name, conn)
@@ -116,6 +116,8 @@ class SimulatedStore(Store):
             raise
         if name == "admit":
             world.process.admitted[email] = json.loads(args[-2])["token"], step
+        elif name == "resolve" and world.process.word:
+            world.process.word.step = step
         elif name == "settle":
             self.settled.append((json.loads(args[-2])["token"], step))
         self._record(name, email, args, reply)

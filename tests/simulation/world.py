@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
+    from simulation.facts import Word
+
 
 class Killed(GreenletExit):
     """The process has ended here: nothing of it runs any more."""
@@ -34,7 +36,8 @@ class Process:
     """An instance of a function: its clock, and whether it still runs.
 
     `skew` is how far its wall clock is ahead of the world's (ms); `frozen`, how long it stood still (ms).
-    `replied_at` has, for each key of the store, the step of the last reply about it.
+    `replied_at` has, for each email or command, the step of the last reply about it; `admitted`, for each
+    email, the token and step of the last admission. `word` is the operator's whom it works for.
     """
 
     name: str
@@ -43,7 +46,8 @@ class Process:
     alive: bool = True
     threads: list[Thread] = field(default_factory=list)
     replied_at: dict[str, int] = field(default_factory=dict)
-    admitted: dict[str, tuple[str, int]] = field(default_factory=dict)  # email: token and step
+    admitted: dict[str, tuple[str, int]] = field(default_factory=dict)
+    word: Word | None = None
 
     @property
     def has_one_thread(self) -> bool:

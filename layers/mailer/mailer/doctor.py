@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import clock
 from .errors import SesFailure, StoreUnavailable
 from .ledger.health import store_health
 from .ses.error_table import rule_for
@@ -104,7 +105,8 @@ def _clocks(runtime: Runtime) -> Iterator[Check]:
         return
     yield Check("clock", abs(ahead) <= NOTED_OFFSET, _offset(ahead, "this machine's"), critical=False)
     try:
-        runtime.store_answered(runtime.ledger.store.now())
+        asked_at = clock.Moment()
+        runtime.store_answered(runtime.ledger.store.now(), asked_at)
     except StoreUnavailable:  # which the checks of the store say
         return
     of_store = (runtime.clock_offset or 0) / 1000

@@ -48,9 +48,9 @@ class Runtime:
 
         Both were measured by this process's clock, so that is so if it was set in between.
         """
-        if self.ses.clock_offset is None or self.store_clock.offset is None:
+        if self.ses.measured_clock is None or self.store_clock.offset is None:
             return None
-        seconds = self.ses.clock_offset.minus(self.store_clock.offset)
+        seconds = self.ses.measured_clock.minus(self.store_clock.offset)
         return None if seconds is None else round(seconds * 1000)
 
     def store_answered(self, store_time: int, asked_at: clock.Moment) -> None:

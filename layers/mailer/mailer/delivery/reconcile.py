@@ -216,7 +216,8 @@ def _match_rows(
     The ledger is read after SES, so that every accepted email is either unsettled, or owns its MessageId, or
     counts as the owner of some row. The row that the fewest emails could match comes first, so that as many
     rows as emails are enough for all. A row that only a change of the clocks could make this email's is a
-    trace: with one the email is not sent again, unless the row is explained by another email.
+    trace: with one the email is not sent again. Nor is it beside a row that another email explains, but does
+    not own yet, where it is not known how SES's clock was when this one was sent.
 
     Which of the emails owns which row makes no difference as long as all go to the same recipients. Where one
     goes to others as well, its row is listed for them too, and taken for another's there: nobody claims one.
@@ -224,20 +225,28 @@ def _match_rows(
     sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
     candidates: list[str] = []
     claims: Counter[str] = Counter()
-    match_count = 0
-    routes = set()
+    routes = []
+    doubtful = False
     for email in unknown.unsettled(clock_offset):
-        matched = [
-            row.ses_message_id for row in rows if email.could_match(sender, recipient, row.accepted_at)
-        ]
-        claims.update(matched)
-        if matched:
-            match_count += 1
-            routes.add(frozenset(email.route))
+        if not email.goes_to(sender, recipient):
+            continue
+        likely = _rows_within(email.windows, rows)
+        claims.update(likely)
+        if _rows_within(email.possible, rows):
+            routes.append(frozenset(email.route))
         if email.id == email_id:
-            candidates = matched
+            candidates, doubtful = likely, email.possible != email.windows
+    others = [row.ses_message_id for row in rows if row.ses_message_id not in candidates]
     return Matches(
         tuple(sorted(candidates, key=claims.__getitem__)),
-        tuple(row.ses_message_id for row in rows if not claims[row.ses_message_id]),
-        max(match_count, 1) if len(routes) <= 1 else len(rows) + 1,
+        tuple(row for row in others if claims[row]),
+        tuple(row for row in others if not claims[row]),
+        max(len(routes), 1) if len(set(routes)) <= 1 else len(rows) + 1,
+        doubtful,
     )
+
+
+def _rows_within(windows: Sequence[tuple[int, int]], rows: list[StatusRow]) -> list[str]:
+    return [
+        row.ses_message_id for row in rows if any(start <= row.accepted_at <= end for start, end in windows)
+    ]

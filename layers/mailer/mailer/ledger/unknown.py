@@ -53,14 +53,17 @@ class Decision(str, Enum):
 class Matches:
     """What SES's rows say of one email; rows go by their MessageIds.
 
-    `candidates` could be its own, likeliest first; `traces` could be so only if a clock was set, and are
-    no other email's. `match_count` is how many emails could be those of the candidates; it is greater than
-    their number where none may be claimed.
+    `candidates` are likely its own, likeliest first. The others could be so only if a clock was set:
+    `explained` are likely another email's, `traces` nobody's. `match_count` is how many emails could be those
+    of all rows; it is greater than their number where none may be claimed. The email is `doubtful` where it
+    is not known how far SES's clock was ahead when it was sent.
     """
 
     candidates: tuple[str, ...] = ()
+    explained: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
     match_count: int = 1
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,20 +71,17 @@ class UnsettledEmail:
     """An email in flight, unknown, or accepted without a MessageId, as far as a status query can tell.
 
     `route` has hashes of the sender and of each recipient; `windows`, for each unsettled attempt, the
-    milliseconds between which SES may have accepted it.
+    milliseconds between which SES likely accepted it, and `possible` those outside of which it did not.
     """
 
     id: str
     route: tuple[str, ...]
     windows: tuple[tuple[int, int], ...]
+    possible: tuple[tuple[int, int], ...]
 
-    def could_match(self, sender: str, recipient: str, accepted_at: int) -> bool:
-        """Return whether SES's acceptance at `accepted_at` (milliseconds) could be that of this email."""
-        return (
-            self.route[:1] == (sender,)
-            and recipient in self.route[1:]
-            and any(start <= accepted_at <= end for start, end in self.windows)
-        )
+    def goes_to(self, sender: str, recipient: str) -> bool:
+        """Return whether the email is from this sender, and to this recipient among others."""
+        return self.route[:1] == (sender,) and recipient in self.route[1:]
 
 
 class UnknownLedger:
@@ -156,13 +156,15 @@ class UnknownLedger:
         sent again, unless it is to be held or its attempts are exhausted. An `operator` says `accepted`,
         `failed` or `resend`. Raises StoreUnavailable.
         """
-        rows = [*matches.candidates, *matches.traces]
+        rows = [*matches.candidates, *matches.explained, *matches.traces]
         params: dict[str, Any] = {
             "attempt_number": attempt_number,
             "evidence": "status-query",
             "rows": rows,
             "candidates": len(matches.candidates),
+            "explained": len(matches.explained),
             "match_count": matches.match_count,
+            "doubtful": matches.doubtful,
             "hold": hold,
             "exhausted": exhausted,
             "retention": RETENTION,
@@ -201,11 +203,16 @@ def _unsettled_emails(
     clock_offset: int | None,
 ) -> Iterator[UnsettledEmail]:
     """Yield a record's email, and the one that an earlier request under its key may have been."""
-    windows = acceptance_windows(history, clock_offset, since_attempt=attempts_before + 1)
-    earlier = set(acceptance_windows(history, clock_offset)) - set(windows)
-    yield UnsettledEmail(email_id, tuple(route), tuple(windows))
+
+    def windows(since_attempt: int, *, possible: bool) -> list[tuple[int, int]]:
+        return acceptance_windows(history, clock_offset, since_attempt=since_attempt, possible=possible)
+
+    first = attempts_before + 1
+    likely, possible = windows(first, possible=False), windows(first, possible=True)
+    earlier = [window for window in windows(0, possible=True) if window not in possible]
+    yield UnsettledEmail(email_id, tuple(route), tuple(likely), tuple(possible))
     if earlier:
-        yield UnsettledEmail("", tuple(route), tuple(earlier))
+        yield UnsettledEmail("", tuple(route), tuple(earlier), tuple(earlier))
 
 
 def acceptance_windows(
@@ -214,12 +221,13 @@ def acceptance_windows(
     clock_error: int = CLOCK_ERROR_MS,
     *,
     since_attempt: int = 0,
+    possible: bool = False,
 ) -> list[tuple[int, int]]:
     """Return when SES may have accepted each attempt that is not known to have failed.
 
     The windows are in milliseconds of SES's clock, whose offset from the store's is taken as it was known
-    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. One that was
-    not known when the attempt began may have been any that is tolerated. Attempts before the one numbered
+    when the attempt began and as it is known now (`clock_offset`), each right to `clock_error`. Where it was
+    not known when the attempt began, all that is tolerated was `possible`. Attempts before the one numbered
     `since_attempt` are left out.
     """
     windows = []
@@ -230,7 +238,7 @@ def acceptance_windows(
             continue
         offsets = (note.get("clock_offset"), clock_offset)
         known = [offset for offset in offsets if offset is not None] or [0]
-        error = clock_error if "clock_offset" in note else MAX_CLOCK_ERROR_MS
+        error = MAX_CLOCK_ERROR_MS if possible and "clock_offset" not in note else clock_error
         windows.append(
             (
                 note["at"] + min(known) - error,

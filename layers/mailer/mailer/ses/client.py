@@ -49,12 +49,12 @@ class SesClient:
         self._lock = threading.Lock()
         self._timeouts = threading.local()
         self._used_at = 0.0
-        self._clock_offset: clock.Offset | None = None
+        self.measured_clock: clock.Offset | None = None
 
     @property
-    def clock_offset(self) -> clock.Offset | None:
-        """How far SES's clock was ahead of this process's at the last response that came at once."""
-        return self._clock_offset
+    def clock_offset(self) -> float | None:
+        """How many seconds SES's clock was ahead of this process's at the last response that came at once."""
+        return self.measured_clock.seconds if self.measured_clock else None
 
     def open(self) -> None:
         """Import the SDK and build its client, if that has not been done; drop connections that went idle."""
@@ -111,7 +111,8 @@ class SesClient:
         except ValueError:
             return
         if date.tzinfo:
-            self._clock_offset = clock.offset_of(date.timestamp() + 0.5, asked_at) or self._clock_offset
+            measured = clock.offset_of(date.timestamp() + 0.5, asked_at)
+            self.measured_clock = measured or self.measured_clock
 
     def _build(self) -> Any:
         from requests.adapters import HTTPAdapter

@@ -2,8 +2,8 @@
 -- KEYS: 1-6 the keys of the email (record.lua)
 --       7… the owner of each row's MessageId
 -- ARGV: 1 the parameters as JSON: attempt_number, evidence, rows (MessageIds: first the candidates, likeliest first, then
---         the traces), candidates (how many), match_count, hold, exhausted, retention (ms), recheck_max (ms), listed (ms);
---         operator (may be absent)
+--         those that other emails explain, then the traces), candidates and explained (how many), match_count, doubtful,
+--         hold, exhausted, retention (ms), recheck_max (ms), listed (ms); operator (may be absent)
 
 local params = cjson.decode(ARGV[1])
 local keys = email_keys()
@@ -67,7 +67,7 @@ elseif params.operator then
   return allow_resend('operator')
 end
 
-local unowned, traces = {}, 0
+local unowned, explained, traces = {}, 0, 0
 for index in ipairs(params.rows) do
   local owner = redis.call('GET', KEYS[owners_from + index])
   if owner == record.id then
@@ -75,15 +75,17 @@ for index in ipairs(params.rows) do
   end
   if not owner and index <= params.candidates then
     unowned[#unowned + 1] = index
+  elseif not owner and index <= params.candidates + params.explained then
+    explained = explained + 1
   elseif not owner then
     traces = traces + 1
   end
 end
 
-if #unowned >= params.match_count then
+if #unowned > 0 and #unowned + explained >= params.match_count then
   return accept_candidate(unowned[1])
 end
-if #unowned > 0 or traces > 0 then
+if #unowned > 0 or traces > 0 or params.doubtful and explained > 0 then
   return keep_unknown('ambiguous', params.evidence)
 end
 -- What SES lists no more is no evidence.

@@ -93,6 +93,24 @@ if lost and (not record.state or CLOSED[record.state]) then
   own = true
 end
 
+-- Learnt by the answer to this call, where it was not known before.
+local function keep_clock_offset()
+  local history = cjson.decode(record.history)
+  for index = #history, 1, -1 do
+    local attempt = history[index]
+    if attempt.state == 'sending' and attempt.at == params.sent_at then
+      if not attempt.clock_offset then
+        attempt.clock_offset = params.clock_offset
+        record.history = cjson.encode(history)
+      end
+      return
+    end
+  end
+end
+if params.clock_offset and record.history then
+  keep_clock_offset()
+end
+
 local note = { code = params.code, request_id = params.request_id, attempt = attempt_number }
 
 -- Accepted already: by a callback, by reconciliation, or because this is said again.
