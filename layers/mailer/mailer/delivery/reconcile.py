@@ -225,6 +225,7 @@ def _match_rows(
     sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
     candidates: list[str] = []
     claims: Counter[str] = Counter()
+    possible_claims: Counter[str] = Counter()
     routes = []
     doubtful = False
     for email in unknown.unsettled(clock_offset):
@@ -232,13 +233,14 @@ def _match_rows(
             continue
         likely = _rows_within(email.windows, rows)
         claims.update(likely)
-        if _rows_within(email.possible, rows):
+        if possible := _rows_within(email.possible, rows):
+            possible_claims.update(possible)
             routes.append(frozenset(email.route))
         if email.id == email_id:
             candidates, doubtful = likely, email.possible != email.windows
     others = [row.ses_message_id for row in rows if row.ses_message_id not in candidates]
     return Matches(
-        tuple(sorted(candidates, key=claims.__getitem__)),
+        tuple(sorted(candidates, key=possible_claims.__getitem__)),
         tuple(row for row in others if claims[row]),
         tuple(row for row in others if not claims[row]),
         max(len(routes), 1) if len(set(routes)) <= 1 else len(rows) + 1,
