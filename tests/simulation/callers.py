@@ -11,7 +11,7 @@ import urllib3
 
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
-from mailer.email.identity import id_for
+from mailer.email.identity import Key, KeyKind
 from mailer.email.request import EmailRequest
 from mailer.triggers.ckafka import CKAFKA
 from mailer.triggers.eventbridge import EVENTBRIDGE
@@ -46,8 +46,8 @@ class Callers:
         trigger = random.choice((*CALLED, *QUEUES))
         content = self._content(number)
         platform = trigger in QUEUES and random.random() < 0.7
-        key = f"key-{number}"
-        email = Email(f"email {number}", id_for(ACCOUNT, key), key, trigger, [content], platform)
+        key = Key(f"key-{number}", KeyKind.PLATFORM if platform else KeyKind.CALLER)
+        email = Email(f"email {number}", key.email_id(ACCOUNT), key.text, trigger, [content], platform)
         if random.random() < (0.5 if "expires_at" in content else 0.15):
             other = {**content, "subject": f"email {number} other"}
             if "expires_at" in content:
