@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -11,10 +12,12 @@ from local.ses_emulator import Emulator
 from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
+from mailer.delivery.reconcile import StatusRow, _match_rows
 from mailer.digest.clock import format_utc, parse_scheduled_time
+from mailer.email.identity import address_hash
 from mailer.ledger.digests import DigestLedger
 from mailer.ledger.record import State
-from mailer.ledger.unknown import Decision, UnknownLedger
+from mailer.ledger.unknown import Decision, Matches, UnknownLedger, UnsettledEmail
 from mailer.ses.client import SesClient
 from promise_steps import UNKNOWN, admitted, email_id, field, in_an_hour, record_of, sweep_all
 from store_faults import Replica
@@ -49,6 +52,23 @@ def test_email_to_two_leaves_the_rows_of_one_alone(runtime: Runtime, ses: Emulat
         assert deliver(email(to=to), key=" ".join(to), deadline=Deadline(5)).state is State.UNKNOWN
     assert sweep_all(runtime) == {"ambiguous": 3}
     assert len(ses.inbox()) == 2
+
+
+def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
+    """The later of two attempts had its own row; the earlier could have had that of another email."""
+    rows = [
+        StatusRow(name, "sender@mail.shop.example", "ann@customer.example", accepted_at)
+        for name, accepted_at in (("shared", 50), ("own", 1050))
+    ]
+    route = tuple(map(address_hash, (rows[0].sender, rows[0].recipient)))
+    emails = [
+        UnsettledEmail("own", route, ((0, 100), (1000, 1100)), ((-300, 400), (700, 1400))),
+        UnsettledEmail("other", route, ((200, 300),), ((-100, 600),)),
+    ]
+    unknown = SimpleNamespace(unsettled=lambda _offset: emails)
+    assert _match_rows("own", rows, cast("UnknownLedger", unknown), None) == Matches(
+        ("own", "shared"), match_count=2, doubtful=True
+    )
 
 
 def test_emails_to_the_same_two_share_their_rows(runtime: Runtime, ses: Emulator) -> None:

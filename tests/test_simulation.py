@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,8 +30,8 @@ def simulated_url() -> Iterator[str]:
 
 @pytest.fixture
 def simulated(simulated_url: str) -> Iterator[SimulatedStore]:
-    with injected():
-        yield SimulatedStore(simulated_url)
+    with injected(), closing(SimulatedStore(simulated_url)) as store:
+        yield store
 
 
 def test_history_is_the_same_each_time(simulated: SimulatedStore) -> None:
@@ -63,7 +64,6 @@ def test_what_was_never_reached_is_named() -> None:
 @pytest.mark.once
 @pytest.mark.parametrize("fix", REMOVED_FIXES, ids=lambda fix: fix.name)
 def test_defect_is_found(fix: RemovedFix, simulated_url: str) -> None:
-    with injected(), fix.applied():
-        store = SimulatedStore(simulated_url, fix.scripts)
+    with injected(), fix.applied(), closing(SimulatedStore(simulated_url, fix.scripts)) as store:
         violations = (run(seed, store).violation for seed in range(fix.first, fix.first + MAX_SEEDS))
         assert any(violation and fix.says in violation for violation in violations)

@@ -26,6 +26,14 @@ class SimulatedConnection(valkey.Connection):
         """Forget the primary; no reply is ever left over, so the socket can stay."""
         self.opened = None
 
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        close: Any = super().disconnect
+        close()
+
     def can_read(self, timeout: float = 0) -> bool:  # noqa: ARG002 - the signature is the client's
         """Return False: every reply is read at once."""
         return False
@@ -58,6 +66,12 @@ class SimulatedClient(valkey.Valkey):
         own = cls(connection_pool=pool(connection_class=SimulatedConnection, **settings))
         own.executed = executed
         return own
+
+    def close(self) -> None:
+        """Close every connection."""
+        pool: Any = self.connection_pool
+        for connection in [*pool._available_connections, *pool._in_use_connections]:
+            connection.close()
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:  # noqa: FBT001, FBT002 - the client's
         """Return a pipeline over this client."""

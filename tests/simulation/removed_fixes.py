@@ -83,16 +83,19 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance of what the store forgot is dropped",
         "sent twice",
+        first=80,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
         "a doubt or deferral of what the store forgot is dropped",
         "was told",
+        first=245,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
         "a late `certainly not sent` closes what somebody was told is kept",
         "was told",
+        first=95,
         scripts=(
             (
                 "settle",
@@ -109,6 +112,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "the sweep writes a dead letter in a second step",
         "was told",
+        first=80,
         scripts=(
             (
                 "admit",
@@ -121,6 +125,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "a second email under a key leaves no dead letter",
         "was told",
+        first=1900,
         scripts=(
             (
                 "record",
@@ -132,6 +137,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance without a MessageId owns no row",
         "accepted",
+        first=270,
         scripts=(("record", "elseif record.route then", "elseif false then"),),
     ),
     RemovedFix(

@@ -76,6 +76,11 @@ class SimulatedStore(Store):
         self._ticked = self.skew = 0
         self.settled = []
 
+    def close(self) -> None:
+        """Close every connection."""
+        for client in (self.client, self._direct, self._replica):
+            client.close()
+
     # What the layer calls.
 
     def script(self, name: str, *, shared: tuple[str, ...] = (), in_full_store: bool = False) -> Script:

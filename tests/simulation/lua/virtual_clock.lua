@@ -99,6 +99,18 @@ local redis = (function()
     end
   end
 
+  -- An entry has the time, or that of the last one if the clock was set back.
+  function special.XADD(key, id, ...)
+    if id ~= '*' then
+      error('the simulation has no XADD with an id')
+    end
+    local last, ms = raw('XREVRANGE', key, '+', '-', 'COUNT', 1)[1], time()
+    if last then
+      ms = math.max(ms, tonumber(last[1]:match('^%d+')))
+    end
+    return raw('XADD', key, string.format('%.0f-*', ms), ...)
+  end
+
   local function call(name, ...)
     local own = special[name]
     if own then
