@@ -282,7 +282,8 @@ def test_a_refused_event_takes_little_memory(environment: dict[str, str]) -> Non
         "recipients, empty objects", "unknown fields", "headers", "names of 300 KB", "a text of emoji",
     ]  # fmt: skip
     script = [sys.executable, "benchmarks/refused_events.py", "--json", *names, "callbacks"]
-    done = subprocess.run(script, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    variables = {**os.environ, "PYTHONPATH": f"layers/mailer{os.pathsep}."}
+    done = subprocess.run(script, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == len(names) * 4 + 1
     for result in found:

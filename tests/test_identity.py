@@ -91,6 +91,13 @@ def test_the_fingerprint_does_not_depend_on_key_or_order(document: dict[str, Any
     assert re.fullmatch(r"written:[0-9a-f]{64}", request.content_fingerprint())
 
 
+def test_a_request_that_was_not_parsed_is_compared_by_its_own_json() -> None:
+    request = email()
+    assert request.model_copy().content_fingerprint() == request.content_fingerprint()
+    unparsed = EmailRequest.model_validate(request.document())
+    assert unparsed.content_fingerprint() == EmailRequest.parse(request.document()).content_fingerprint()
+
+
 @given(own_bodies(), own_bodies())
 def test_other_requests_have_other_fingerprints(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = (EmailRequest.parse({**document, "idempotency_key": "same"}) for document in (one, other))

@@ -250,9 +250,13 @@ def test_replica_takes_over_from_a_server_that_died(cluster: EmbeddedCluster, nu
 
 
 def agreed(cluster: EmbeddedCluster, dead: EmbeddedStore, successor: EmbeddedStore) -> bool:
-    """Return whether every living server knows who has the slots of the dead one."""
-    shards = [str(admin(server, "CLUSTER", "SLOTS")) for server in cluster.servers if server is not dead]
-    return all(str(successor.port) in text for text in shards)
+    """Return whether every living server knows who has the slots of the dead one, and answers."""
+    living = [server for server in cluster.servers if server is not dead]
+    return all(
+        str(successor.port) in str(admin(server, "CLUSTER", "SLOTS"))
+        and "cluster_state:ok" in admin(server, "CLUSTER", "INFO")
+        for server in living
+    )
 
 
 @pytest.mark.parametrize("size", [1, 3])

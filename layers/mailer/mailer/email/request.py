@@ -189,7 +189,7 @@ class EmailRequest(_Part):
             raise InvalidRequest(errors)
         return request.written_as(document)
 
-    def written_as(self, document: Any) -> EmailRequest:
+    def written_as(self, document: dict[str, Any]) -> EmailRequest:
         """Return the request, which was made of `document`."""
         self.__dict__["written"] = document
         return self
@@ -204,7 +204,7 @@ class EmailRequest(_Part):
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
     @cached_property
-    def written(self) -> Any:
+    def written(self) -> dict[str, Any]:
         """The JSON values that the request was made of, as its sender wrote them."""
         return self.document()
 
@@ -213,9 +213,7 @@ class EmailRequest(_Part):
 
         Defaults and mappings may change between two deliveries of one email; what was written does not.
         """
-        written = self.written
-        if isinstance(written, dict):
-            written = {name: value for name, value in written.items() if name not in _KEY_FIELDS}
+        written = {name: value for name, value in self.written.items() if name not in _KEY_FIELDS}
         return f"written:{hashlib.sha256(canonical(written)).hexdigest()}"
 
     @model_validator(mode="after")
