@@ -275,11 +275,11 @@ def test_queries_go_out_one_a_second_for_the_whole_account(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
-    doubts = UnknownLedger(runtime.ledger.store)
-    assert doubts.acquire_query_slot() == 0
-    assert doubts.acquire_query_slot() == 1.05
-    doubts.release_query_slot()
-    assert 0.5 < doubts.acquire_query_slot() <= 1.05
+    unknown = UnknownLedger(runtime.ledger.store)
+    assert unknown.acquire_query_slot() == 0
+    assert unknown.acquire_query_slot() == 1.05
+    unknown.release_query_slot()
+    assert 0.5 < unknown.acquire_query_slot() <= 1.05
 
 
 def test_turn_that_does_not_come_in_time_decides_nothing(runtime: Runtime, ses: Emulator) -> None:

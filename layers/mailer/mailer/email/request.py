@@ -218,11 +218,11 @@ class EmailRequest(_Part):
 
     @model_validator(mode="after")
     def _check_cross_field_rules(self) -> EmailRequest:
-        if conflicts := list(self._conflicts()) or list(self._oversize()):
+        if conflicts := list(self._cross_field_errors()) or list(self._size_errors()):
             raise errors_at(conflicts)
         return self
 
-    def _conflicts(self) -> Iterator[tuple[Location, str]]:
+    def _cross_field_errors(self) -> Iterator[tuple[Location, str]]:
         if not self.recipients:
             yield ("to",), "at least one address is needed over to, cc and bcc"
         visible = {address.lower() for address in self.to}
@@ -233,7 +233,7 @@ class EmailRequest(_Part):
             yield ("template",), "give either template or simple"
         if sum(attachment.size for attachment in self.attachments) > limits.MAX_ATTACHMENTS_BYTES:
             yield ("attachments",), "all attachments together have at most 4 MB"
-        yield from _header_conflicts(self.headers)
+        yield from _header_errors(self.headers)
         if self.send_at and self.expires_at and self.send_at >= self.expires_at:
             yield ("expires_at",), "must be later than send_at"
 
@@ -246,13 +246,13 @@ class EmailRequest(_Part):
             if moment and moment.timestamp() > latest:
                 yield (name,), f"must be at most {limits.MAX_DAYS_AHEAD} days ahead"
 
-    def _oversize(self) -> Iterator[tuple[Location, str]]:
+    def _size_errors(self) -> Iterator[tuple[Location, str]]:
         smtp_message_id = smtp_message_id_for("-" * ID_CHARACTERS, self.sender)
         if len(json.dumps(to_native(self.document(), smtp_message_id))) > limits.MAX_REQUEST_BYTES:
             yield (), "the whole request has at most 8 MB once it is encoded for the API"
 
 
-def _header_conflicts(headers: dict[str, str]) -> Iterator[tuple[Location, str]]:
+def _header_errors(headers: dict[str, str]) -> Iterator[tuple[Location, str]]:
     seen: set[str] = set()
     for name in headers:
         if own := _RESERVED_HEADERS.get(name.lower()):
