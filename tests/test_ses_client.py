@@ -87,7 +87,12 @@ def test_receipt_has_what_support_asks_for(client: SesClient, ses: Emulator) -> 
     assert receipt.request_id == mail.request_id
 
 
-def test_sdk_is_set_to_the_account_and_logs_no_request(client: SesClient, ses: Emulator) -> None:
+def test_sdk_is_set_to_the_account_and_logs_no_request(
+    client: SesClient, ses: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("tencentcloud_sdk_common")
+    monkeypatch.setattr(logger, "level", logging.DEBUG)
+    monkeypatch.setattr(logger, "propagate", True)
     client.open()
     sdk = client._client
     assert (sdk._service, sdk._apiVersion, sdk.region) == ("ses", "2020-10-02", "ap-singapore")
@@ -100,7 +105,6 @@ def test_sdk_is_set_to_the_account_and_logs_no_request(client: SesClient, ses: E
     assert session.max_redirects == 0
     adapter = session.get_adapter(f"http://{ses.address}/")
     assert adapter._pool_maxsize == 32
-    logger = logging.getLogger("tencentcloud_sdk_common")
     assert logger.level == logging.WARNING
     assert logger.propagate is False
 
