@@ -15,9 +15,11 @@ from mailer.email.identity import Key, KeyKind
 from mailer.email.request import EmailRequest
 from mailer.triggers.ckafka import CKAFKA
 from mailer.triggers.eventbridge import EVENTBRIDGE
+from mailer.triggers.kafka import KAFKA
 from mailer.triggers.messages import Ack, Message, process
 from mailer.triggers.sqs import SQS
 from simulation.facts import CHAOS, MINUTE, RECIPIENTS, SECOND, Email, Told, later
+from simulation.kafka_topic import KafkaTopic
 from simulation.store import ACCOUNT
 
 if TYPE_CHECKING:
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from simulation.history import History
 
 CALLED = ("http", "http", "alarm")
-QUEUES = {"sqs": SQS, "ckafka": CKAFKA, "eventbridge": EVENTBRIDGE}
+QUEUES = {"sqs": SQS, "ckafka": CKAFKA, "eventbridge": EVENTBRIDGE, "kafka": KAFKA}
 MAX_TRIES = 5
+TOGETHER = (0, 16 * MINUTE, 32 * MINUTE)  # when many emails meet halts that have just ended
 
 
 class Callers:
@@ -35,16 +38,34 @@ class Callers:
     def __init__(self, history: History) -> None:
         self._history = history
         self._random, self._world = history.random, history.world
+        self._topic = KafkaTopic(history.random, history.world)
 
     def plan(self) -> None:
         """Plan who asks for what, and when."""
-        for number in range(self._random.choice((1, 2, 2, 3, 3, 4))):
+        emails = 6 if self._history.plan.halts else self._random.choice((1, 2, 2, 3, 3, 4))
+        for number in range(emails):
             self._plan_email(number)
 
     def _plan_email(self, number: int) -> None:
-        random, world = self._random, self._world
-        trigger = random.choice((*CALLED, *QUEUES))
         content = self._content(number)
+        trigger = self._random.choice((*CALLED, *QUEUES))
+        email = (self._record if trigger == "kafka" else self._email)(number, trigger, content)
+        if any(other.contents[0]["to"] == content["to"] for other in self._history.emails):
+            self._world.reach("fault: look-alike")
+        self._history.labels[email.id] = email.name
+        self._history.emails.append(email)
+        self._plan_deliveries(email)
+
+    def _record(self, number: int, trigger: str, content: dict[str, Any]) -> Email:
+        """Return the email of a record, which is the same at each delivery."""
+        event = self._topic.add(content)
+        [message] = KAFKA.messages(event)
+        key = str(message.key)
+        email_id = Key(key, KeyKind.PLATFORM).email_id(ACCOUNT)
+        return Email(f"email {number}", email_id, key, trigger, [content], platform=False, record=event)
+
+    def _email(self, number: int, trigger: str, content: dict[str, Any]) -> Email:
+        random = self._random
         platform = trigger in QUEUES and random.random() < 0.7
         key = Key(f"key-{number}", KeyKind.PLATFORM if platform else KeyKind.CALLER)
         email = Email(f"email {number}", key.email_id(ACCOUNT), key.text, trigger, [content], platform)
@@ -53,10 +74,16 @@ class Callers:
             if "expires_at" in content:
                 other["expires_at"] = self._instant(CHAOS - random.randrange(10 * MINUTE))
             email.contents.append(other)
-        if any(other.contents[0]["to"] == content["to"] for other in self._history.emails):
-            world.reach("fault: look-alike")
-        self._history.labels[email.id] = email.name
-        self._history.emails.append(email)
+        return email
+
+    def _plan_deliveries(self, email: Email) -> None:
+        random, world = self._random, self._world
+        if self._history.plan.halts:
+            for milliseconds in TOGETHER:
+                for longest in (3 * SECOND, 30 * SECOND):
+                    moment = world.start + milliseconds + random.randrange(longest)
+                    world.at(moment, lambda: self._deliver(email))
+            return
         first = later(random, 5 * MINUTE) if random.random() < 0.3 else random.randrange(2 * SECOND)
         world.at(world.start + first, lambda: self._deliver(email))
         for _ in range(random.choice((0, 0, 1, 1, 2))):
@@ -125,13 +152,19 @@ class Callers:
         email.done |= kept or outcome.disposition in {Disposition.REFUSED, Disposition.KEY_REUSED}
 
     def _consume(self, email: Email, content: dict[str, Any], runtime: Runtime) -> None:
-        body = content if email.platform else {**content, "idempotency_key": email.key}
-        key = email.key if email.platform else f"message of {email.key}"
-        message = Message(key, json.dumps(body), {"source": email.trigger}, receive_count=email.tries)
+        message = self._message(email, content)
         [result] = process(QUEUES[email.trigger], [message], self._history.deadline(), runtime)
         done = result.ack in {Ack.ACK, Ack.DEAD_LETTER}
         self._tell(email, content, result.ack.value, promised=done)
         email.done |= done
+
+    def _message(self, email: Email, content: dict[str, Any]) -> Message:
+        if email.record:
+            [message] = KAFKA.messages(email.record)
+            return message
+        body = content if email.platform else {**content, "idempotency_key": email.key}
+        key = email.key if email.platform else f"message of {email.key}"
+        return Message(key, json.dumps(body), {"source": email.trigger}, receive_count=email.tries)
 
     def _tell(self, email: Email, content: dict[str, Any], answer: str, *, promised: bool) -> None:
         process = self._world.process

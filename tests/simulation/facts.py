@@ -18,7 +18,8 @@ RECIPIENTS = ("ann@customer.example", "bob@customer.example", "cid@elsewhere.exa
 class Email:
     """An email that somebody asks for under one key; the first of `contents` is what is meant.
 
-    `platform` says that the key is the platform's, under which every content is the same email.
+    `platform` says that the key is the platform's, under which every content is the same email. `record` is
+    the event that brings it, where the layer has to find its key there.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Email:
     trigger: str
     contents: list[dict[str, Any]]
     platform: bool
+    record: dict[str, Any] | None = None
     tries: int = 0
     done: bool = False
 
@@ -64,7 +66,8 @@ class Plan:
     """What a seed chooses beside faults.
 
     In a `long` history more than the retention passes at the end. In a `full` one the store is still full
-    when the other faults are over.
+    when the other faults are over. In one with `halts` there are more emails, and SES refuses them for the
+    state of the account, a sender or a template.
     """
 
     deferred_max: int
@@ -73,6 +76,7 @@ class Plan:
     digests: bool
     long: bool
     full: bool
+    halts: bool
 
     @classmethod
     def drawn(cls, random: Random) -> Plan:
@@ -84,6 +88,7 @@ class Plan:
             digests=random.random() < 0.2,
             long=random.random() < 0.15,
             full=random.random() < 0.1,
+            halts=random.random() < 0.1,
         )
 
 

@@ -49,7 +49,7 @@ class History:
         self.faults = Faults(self.world, store, self.labels)
         store.begin(self.world, self.faults)
         self.plan = Plan.drawn(random)
-        self.ses = Ses(self.world, self.faults, self._accepted)
+        self.ses = Ses(self.world, self.faults, self._accepted, halts=self.plan.halts)
         self.emails: list[Email] = []
         self.items: list[Item] = []
         self.told: list[Told] = []

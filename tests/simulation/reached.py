@@ -30,6 +30,8 @@ EXPECTED = (
     "fault: callback twice",
     "fault: callback without bulkId",
     "fault: look-alike",
+    "fault: offset of another record",
+    "fault: only halts",
     "fault: store full at the end",
     *(f"SES: {how}" for how in (*NOT_SENT, *LOST)),
     "SES: slower than the client waits",

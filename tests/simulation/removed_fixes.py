@@ -83,19 +83,19 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance of what the store forgot is dropped",
         "sent twice",
-        first=80,
+        first=40,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
         "a doubt or deferral of what the store forgot is dropped",
         "was told",
-        first=245,
+        first=225,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
         "a late `certainly not sent` closes what somebody was told is kept",
         "was told",
-        first=95,
+        first=20,
         scripts=(
             (
                 "settle",
@@ -112,7 +112,6 @@ REMOVED_FIXES = (
     RemovedFix(
         "the sweep writes a dead letter in a second step",
         "was told",
-        first=80,
         scripts=(
             (
                 "admit",
@@ -125,7 +124,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "a second email under a key leaves no dead letter",
         "was told",
-        first=1900,
+        first=430,
         scripts=(
             (
                 "record",
@@ -137,8 +136,16 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance without a MessageId owns no row",
         "accepted",
-        first=270,
+        first=130,
         scripts=(("record", "elseif record.route then", "elseif false then"),),
+    ),
+    RemovedFix(
+        "records of two clusters, or of a topic made anew, are one email",
+        "was told",
+        functions={
+            "mailer.triggers.kafka._cluster": lambda _event: "",
+            "mailer.triggers.kafka.record_hash": lambda _record, *_fields: "",
+        },
     ),
     RemovedFix(
         "a full store does not let go what is in it",
@@ -148,12 +155,28 @@ REMOVED_FIXES = (
     RemovedFix(
         "what is held stays for ever",
         "after the retention",
+        first=160,
         scripts=(("resolve", "if age >= params.retention then", "if false then"),),
+    ),
+    RemovedFix(
+        "a probe that is accepted ends newer halts as well",
+        "was in force",
+        first=4600,
+        scripts=(
+            (
+                "settle",
+                "for index, since in pairs(cjson.decode(record.probes)) do",
+                (
+                    "for index = 0, params.halts - 1 do\n"
+                    "      local since = redis.call('HGET', KEYS[halts_from + index], 'since')"
+                ),
+            ),
+        ),
     ),
     RemovedFix(
         "an email claims the row of one that goes to others as well",
         "sent twice",
         functions={"mailer.delivery.reconcile.frozenset": lambda _route: 0},
-        first=50,
+        first=1600,
     ),
 )

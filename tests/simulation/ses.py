@@ -14,7 +14,7 @@ from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentClo
 from mailer import clock
 from mailer.delivery.reconcile import SES_TIME_ZONE
 from mailer.ses.client import SesClient
-from mailer.ses.error_table import GROUPS, Action, rule_for
+from mailer.ses.error_table import GROUPS, Action, Scope, rule_for
 from simulation.facts import DAY, MINUTE, SECOND
 from simulation.sdk import DATED, LOST, NOT_SENT, READ_TIMEOUT, lose_answer, raise_not_sent
 
@@ -40,6 +40,10 @@ CODES = {
     for action in Action
 }
 CODES[Action.RECONCILE] += ["FailedOperation.Novel", "Unheard.Of"]
+HALTS = {
+    scope: [code for code in CODES[Action.HALT] if rule_for(code).scope is scope]
+    for scope in (Scope.ACCOUNT, Scope.SENDER, Scope.TEMPLATE)
+}
 _QUERY_CODES = ("InternalError", "RequestLimitExceeded", "FailedOperation.NotSupportDate")
 
 
@@ -88,15 +92,18 @@ class _Row:
 class Ses:
     """SES of one history; how it fails, and how often, is drawn from the seed."""
 
-    def __init__(self, world: World, faults: Faults, on_accepted: Callable[[Call], None]) -> None:
+    def __init__(
+        self, world: World, faults: Faults, on_accepted: Callable[[Call], None], *, halts: bool
+    ) -> None:
         random = world.random
         self._world, self._faults, self._on_accepted = world, faults, on_accepted
         self.calls: list[Call] = []
         self._rows: list[_Row] = []
         kinds = ("code", "code", "not sent", "lost", "lost", "late")
-        self._trouble = random.choice((0.1, 0.4, 0.7, 0.95))
-        self._kinds = random.sample(kinds, k=random.randrange(1, 4))
+        self._trouble = 0.6 if halts else random.choice((0.1, 0.4, 0.7, 0.95))
+        self._kinds = ["code"] if halts else random.sample(kinds, k=random.randrange(1, 4))
         self._actions = random.sample(list(CODES), k=random.randrange(1, 4))
+        self._halts = halts
         self._max_lag = random.choice((1, 20 * SECOND, MAX_LAG))
 
     def now(self) -> int:
@@ -157,7 +164,9 @@ class Ses:
 
     def _refuse(self, client: SimulatedSesClient, call: Call, answer_in: int, read: float) -> bytes:
         random = self._world.random
-        code = random.choice(CODES[random.choice(self._actions)])
+        action = random.choice(self._actions)
+        codes = HALTS[random.choice(list(HALTS))] if self._halts else CODES[action]
+        code = random.choice(codes)
         if not rule_for(code).certainly_not_sent and random.random() < 0.5:
             self._accept_in(random.randrange(answer_in, MAX_ACCEPTANCE_DELAY), call)
         self._answer(client, call, answer_in, read, code)

@@ -52,6 +52,8 @@ def _happen(history: History) -> None:
     Callbacks(history)
     digests = Digests(history)
     Callers(history).plan()
+    if history.plan.halts:
+        world.reach("fault: only halts")
     if history.plan.digests:
         digests.plan()
     plan_schedules(history)

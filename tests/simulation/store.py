@@ -18,6 +18,7 @@ import mailer.ledger.store
 from mailer.ledger import Store
 from mailer.ledger.digests import SHARED
 from simulation.client import SimulatedClient
+from simulation.halts import Halts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +75,7 @@ class SimulatedStore(Store):
             self._direct.script_load(script.text)
         self._flushed = False
         self._ticked = self.skew = 0
+        self._halts = Halts(world)
         self.settled = []
 
     def close(self) -> None:
@@ -125,6 +127,7 @@ class SimulatedStore(Store):
             world.process.word.step = step
         elif name == "settle":
             self.settled.append((json.loads(args[-2])["token"], step))
+        self._note_halts(name, args, reply)
         self._record(name, email, args, reply)
         self._faults.after_command(name)
         world.process.replied_at[email or name] = step
@@ -143,6 +146,13 @@ class SimulatedStore(Store):
         conn.send_packed_command(conn.pack_commands([("EVALSHA", self._tick, 0, now), args]))
         conn.read_response()
         return parse()
+
+    def _note_halts(self, name: str, args: tuple[Any, ...], reply: Any) -> None:
+        keys = list(args[3 : 3 + int(args[2])]) if name in {"admit", "settle"} else []
+        if name == "settle":
+            self._halts.settled(keys, json.loads(args[-2]), self.time())
+        elif name == "admit" and json.loads(reply)["verdict"] == "send":
+            self._halts.admitted(keys, json.loads(args[-2]), self.time())
 
     def _record(self, name: str, email: str, args: tuple[Any, ...], reply: Any) -> None:
         """Count the verdict of a script, and add the command to the history."""
@@ -176,6 +186,7 @@ class SimulatedStore(Store):
         self._direct.flushdb()
         self._replica.eval(_text(_OWN_LUA, "copy"), 0, 0)
         self._ticked = 0
+        self._halts.forget()
 
     def fill(self, *, full: bool) -> None:
         """Let the store reach its maxmemory, or have room again."""
