@@ -35,9 +35,16 @@ def store_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET])) as emulator:
+def ses(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    options = {"status_rate": 0} if request.node.get_closest_marker("unlimited_status_queries") else {}
+    with Emulator(credentials=dict([SECRET]), **options) as emulator:
         yield emulator
+
+
+@pytest.fixture(autouse=True)
+def _unlimited_status_queries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("unlimited_status_queries"):
+        monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,19 +20,7 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
-
-@pytest.fixture
-def ses() -> Any:
-    from factories import SECRET
-    from local.ses_emulator import Emulator
-
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
+pytestmark = pytest.mark.unlimited_status_queries
 
 
 def test_probe_ends_only_the_halts_that_it_probed(runtime: Runtime, ses: Emulator) -> None:

@@ -39,6 +39,8 @@ from store_faults import with_clock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.unlimited_status_queries
+
 DAY_MS = 86_400_000
 
 
@@ -52,11 +54,6 @@ def offset() -> float:
 def ses(offset: float) -> Iterator[Emulator]:
     with Emulator(credentials=dict([SECRET]), status_rate=0, clock_offset=offset) as emulator:
         yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 def in_another_process(runtime: Runtime) -> Runtime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -34,19 +34,7 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
-
-@pytest.fixture
-def ses() -> Any:
-    from factories import SECRET
-    from local.ses_emulator import Emulator
-
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
+pytestmark = pytest.mark.unlimited_status_queries
 
 
 # The store forgets the admission while the worker makes its call.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -43,18 +43,7 @@ if TYPE_CHECKING:
     from mailer.runtime import Runtime
 
 
-@pytest.fixture
-def ses() -> Any:
-    from factories import SECRET
-    from local.ses_emulator import Emulator
-
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
+pytestmark = pytest.mark.unlimited_status_queries
 
 
 # A full store lets go what is in it.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import SECRET, email
-from local.ses_emulator import Emulator
+from factories import email
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.reconcile import resolve
@@ -34,20 +33,12 @@ from store_faults import around_call
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator
 
+    from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
 
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
+pytestmark = pytest.mark.unlimited_status_queries
 
 
 def unknown(ses: Emulator, key: str, *, accepted: bool, **fields: Any) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from factories import SECRET, email
-from local.ses_emulator import Emulator
+from factories import email
 from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
@@ -23,22 +22,12 @@ from promise_steps import UNKNOWN, admitted, email_id, field, in_an_hour, record
 from store_faults import Replica
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
+pytestmark = pytest.mark.unlimited_status_queries
+
 NOON = "2026-05-01T12:00:00Z"
-
-
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 def test_email_to_two_leaves_the_rows_of_one_alone(runtime: Runtime, ses: Emulator) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import EMAIL, SECRET, email
-from local.ses_emulator import Emulator
+from factories import EMAIL, email
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
@@ -24,24 +23,15 @@ from stored_times import make_due
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator
 
+    from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
+
+pytestmark = pytest.mark.unlimited_status_queries
 
 WRITTEN = {name: value for name, value in EMAIL.items() if name != "from"}
 FIRST_DEFAULTS = {"from": "Shop <noreply@mail.shop.example>"}
 CHANGED_DEFAULTS = {"from": "Store <hello@mail.shop.example>", "reply_to": "care@shop.example"}
-
-
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 # mailer.toml changes between two deliveries.

@@ -24,29 +24,15 @@ from stored_times import make_due
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator
 
     from local.ses_emulator import Emulator
     from mailer.delivery.outcome import Outcome
     from mailer.ledger.record import Record
     from mailer.runtime import Runtime
 
+pytestmark = pytest.mark.unlimited_status_queries
+
 TICK = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
-
-
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    """An SES whose status queries are as quick as the test wants them."""
-    from factories import SECRET
-    from local.ses_emulator import Emulator
-
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 def identity(outcome: Outcome) -> str:
