@@ -10,6 +10,7 @@ import pytest
 
 from factories import email
 from mailer.deadline import Deadline
+from mailer.delivery.attempts import stored_attempt
 from mailer.delivery.deliver import deliver, deliver_stored
 from mailer.delivery.outcome import Disposition
 from mailer.delivery.reconcile import resolve
@@ -245,3 +246,21 @@ def test_email_that_somebody_else_has_settled_gets_no_dead_letter_from_the_sweep
         deliver_stored(one, State.DEFERRED, deadline=Deadline(5), runtime=runtime)
     assert len(runtime.ledger.dead_letters()) == 1
     assert len(ses.calls()) == 2
+
+
+def test_request_that_was_read_is_not_sent_once_the_key_has_another(runtime: Runtime, ses: Emulator) -> None:
+    ses.add_fault(UNSENT)
+    assert deliver(email(subject="Old"), key="order-1").state is State.DEFERRED
+    stored = runtime.ledger.stored_request(email_id(runtime))
+    assert stored
+    make_due(runtime, email_id(runtime))
+    one, admission = admitted(runtime, from_state=State.DEFERRED)
+    runtime.ledger.settle(one, admission, failure(State.REFUSED))
+    ses.add_fault(UNSENT)
+    assert deliver(email(subject="New"), key="order-1").state is State.DEFERRED
+    make_due(runtime, email_id(runtime))
+
+    late = stored_attempt(email_id(runtime), stored, "schedule")
+    assert runtime.ledger.admit(late, from_state=stored.state).verdict is Verdict.DUPLICATE
+    assert sweep_all(runtime) == {"accepted": 1}
+    assert [mail.subject for mail in ses.inbox()] == ["New"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.email.identity import Key, KeyKind, PlatformKey, fresh_key, id_for
+from mailer.email.request import EmailRequest
 from mailer.ledger import Attempt
 
 if TYPE_CHECKING:
-    from mailer.email.request import EmailRequest
     from mailer.ledger.record import Record
+    from mailer.ledger.records import StoredRequest
     from mailer.runtime import Runtime
 
 
@@ -53,6 +54,20 @@ def next_attempt(attempt: Attempt, *, stored: bool) -> Attempt:
         stored,
         attempt.namespace,
         attempt.old_id,
+        attempt.stored_by or (attempt.token if stored and not attempt.stored else None),
+    )
+
+
+def stored_attempt(email_id: str, stored: StoredRequest, trigger: str) -> Attempt:
+    """Return an attempt to send what the ledger stores; raises InvalidRequest where it cannot be read."""
+    return Attempt(
+        email_id,
+        EmailRequest.parse(stored.body, stored=True),
+        trigger,
+        stored.fingerprint,
+        stored=True,
+        namespace=stored.namespace,
+        stored_by=stored.stored_by,
     )
 
 

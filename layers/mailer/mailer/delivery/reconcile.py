@@ -18,7 +18,6 @@ from mailer.email.addresses import address_of
 from mailer.email.identity import address_hash
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest, SesFailure
-from mailer.ledger import Attempt
 from mailer.ledger.record import State
 from mailer.ledger.unknown import (
     MAX_CLOCK_ERROR_MS,
@@ -29,6 +28,7 @@ from mailer.ledger.unknown import (
 )
 from mailer.telemetry import logs
 
+from .attempts import stored_attempt
 from .deliver import MAX_ATTEMPTS, deliver_stored
 from .outcome import Outcome
 
@@ -84,16 +84,8 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
         raise InvalidRequest.at("", "no email with this id is unknown")
     unknown = UnknownLedger(runtime.ledger.store)
     if decision == "resend":
-        request = EmailRequest.parse(stored.body, stored=True)
+        attempt = stored_attempt(email_id, stored, "operator")
         unknown.resolve(email_id, record.attempts, operator=decision)
-        attempt = Attempt(
-            email_id,
-            request,
-            "operator",
-            stored.fingerprint,
-            stored=True,
-            namespace=stored.namespace,
-        )
         return deliver_stored(attempt, State.UNKNOWN, deadline=Deadline(DEFAULT_SECONDS), runtime=runtime)
     unknown.resolve(email_id, record.attempts, operator=decision)
     return Outcome.of_record(runtime.ledger.get(email_id) or record, replayed=False)

@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mailer.concurrency import WORKERS
-from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest, StoreUnavailable
-from mailer.ledger import Attempt
 from mailer.ledger.digest_expiry import DigestExpiry
 from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.telemetry import logs
 
+from .attempts import stored_attempt
 from .deliver import deliver_stored
 from .reconcile import reconcile
 
@@ -80,12 +79,11 @@ def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> 
         _postpone(email_id, runtime)
         return "gone"
     try:
-        request = EmailRequest.parse(stored.body, stored=True)
+        attempt = stored_attempt(email_id, stored, trigger)
     except InvalidRequest as error:  # stored by a version with other rules: it waits for one that reads it
         logs.refused(trigger, error, id=email_id)
         _postpone(email_id, runtime)
         return "unreadable"
-    attempt = Attempt(email_id, request, trigger, stored.fingerprint, stored=True, namespace=stored.namespace)
     return deliver_stored(attempt, stored.state, deadline=deadline, runtime=runtime).state.value
 
 

@@ -55,7 +55,8 @@ class Attempt:
     """One attempt to send an email: `id` names its record, `token` this attempt.
 
     `fingerprint` is compared where the key is a caller's: a platform's redelivery is the same email whatever
-    it holds. `stored` says that the ledger had the request before. `namespace` is that of the caller's key,
+    it holds. `stored` says that the ledger had the request before, and `stored_by`, whose attempt stored it,
+    where that is known. `namespace` is that of the caller's key,
     None where it is not known; `old_id` is the id that version 0.1.0 would have derived, if another.
     """
 
@@ -66,6 +67,7 @@ class Attempt:
     stored: bool = False
     namespace: str | None = ""
     old_id: str | None = None
+    stored_by: str | None = None
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

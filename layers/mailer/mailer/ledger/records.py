@@ -33,12 +33,16 @@ CLAIM_TIMEOUT_MS = 60 * SECOND  # a claimed email is due again after this, as wi
 
 
 class StoredRequest(NamedTuple):
-    """The request that the ledger stores for an email, as JSON, its fingerprint and its namespace."""
+    """The request that the ledger stores for an email, as JSON, its fingerprint and its namespace.
+
+    `stored_by` is the token of the attempt that stored it; records of 0.1.0 do not say.
+    """
 
     state: State
     body: str
     fingerprint: str | None
     namespace: str | None
+    stored_by: str | None
 
 
 class Ledger:
@@ -70,9 +74,9 @@ class Ledger:
         """Mark `attempt` as `sending` if it may be sent now, and say why if not; raises StoreUnavailable.
 
         `from_state` is the state that the caller read, as the sweep does with deferred mail: another one is a
-        duplicate. Without being `in_time` nothing is marked `sending`: the email is deferred, if the policy
-        says so, or rate limited. `clock_offset` is how far SES's clock is ahead of the store's, in
-        milliseconds, where it is known.
+        duplicate, and so is another request than the one that was read. Without being `in_time` nothing is
+        marked `sending`: the email is deferred, if the policy says so, or rate limited. `clock_offset` is how
+        far SES's clock is ahead of the store's, in milliseconds, where it is known.
         """
         request = attempt.request
         request_keys = RequestKeys(self.store, request)
@@ -102,6 +106,8 @@ class Ledger:
             params["fingerprint"] = attempt.fingerprint
         if attempt.namespace is not None:
             params["namespace"] = attempt.namespace
+        if attempt.stored_by:
+            params["stored_by"] = attempt.stored_by
         if clock_offset is not None:
             params["clock_offset"] = clock_offset
         for name, moment in (("send_at", request.send_at), ("expires_at", request.expires_at)):
@@ -189,12 +195,12 @@ class Ledger:
     def stored_request(self, email_id: str) -> StoredRequest | None:
         """Return what the ledger stores to send an email, or None where nothing is stored."""
         with self.store.translate_errors():
-            state, body, fingerprint, namespace = self.store.client.hmget(
-                self.store.key("email", email_id), "state", "body", "fingerprint", "namespace"
+            state, body, fingerprint, namespace, stored_by = self.store.client.hmget(
+                self.store.key("email", email_id), "state", "body", "fingerprint", "namespace", "stored_by"
             )
         if not (state and body):
             return None
-        return StoredRequest(State(state), body, fingerprint or None, namespace)
+        return StoredRequest(State(state), body, fingerprint or None, namespace, stored_by)
 
     def dead_letter(self, source: str, reason: dict[str, Any], body: str) -> bool:
         """Add `body`, whole, as a dead letter with its reason; once for each `source` and body.

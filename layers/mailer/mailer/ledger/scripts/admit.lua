@@ -8,8 +8,8 @@
 --       then for each recipient domain: blocked
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max; lease (ms); retention (ms);
---         defer_halted, defer_unsent, in_time; fingerprint (compared where it is given), namespace, from_state,
---         send_at, expires_at, clock_offset (ms) (each may be absent)
+--         defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given), namespace,
+--         from_state, send_at, expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -59,8 +59,12 @@ local function duplicate()
   return reply('duplicate', record, { now = now })
 end
 
--- The state changed since the caller read it.
-if params.from_state and record.state and record.state ~= params.from_state and record.token ~= params.token then
+-- The state or the request changed since the caller read it.
+local function changed()
+  local other_request = params.stored_by and record.stored_by and record.stored_by ~= params.stored_by
+  return record.state ~= params.from_state or other_request
+end
+if params.from_state and record.state and changed() and record.token ~= params.token then
   return duplicate()
 end
 
@@ -90,6 +94,7 @@ local function store_request()
   end
   set_fields(keys.record, record, {
     body = body,
+    stored_by = params.token,
     fingerprint = params.fingerprint or '',
     namespace = params.namespace,
     route = params.route,

@@ -116,7 +116,7 @@ end
 -- Certain and final: the request is dropped, and the record outlives every redelivery that may still come.
 -- The route stays where a callback may yet prove that SES has a row of the email.
 local function finalize(keys, record, retention)
-  unset_fields(keys.record, record, 'body', 'token', 'lease_until', 'probes', 'probe', 'maybe_sent')
+  unset_fields(keys.record, record, 'body', 'stored_by', 'token', 'lease_until', 'probes', 'probe', 'maybe_sent')
   if record.ses_message_id then
     unset_fields(keys.record, record, 'route')
   end
@@ -191,13 +191,14 @@ local function suppress(key, code, now, ends)
   end
 end
 
+local INTERNAL = { body = true, stored_by = true, route = true, token = true, fingerprint = true }
 local function reply(verdict, record, more)
   local fields = more or {}
   fields.verdict = verdict
   if record then
     local view = {}
     for name, value in pairs(record) do
-      if name ~= 'body' and name ~= 'route' and name ~= 'token' and name ~= 'fingerprint' then
+      if not INTERNAL[name] then
         view[name] = value
       end
     end

@@ -87,6 +87,7 @@ if lost and (not record.state or CLOSED[record.state]) then
     fingerprint = params.fingerprint or '',
     namespace = params.namespace,
     body = body,
+    stored_by = params.token,
     promised = params.stored and '1' or '0',
   })
   add_attempt(attempt_number)
