@@ -374,7 +374,7 @@ def test_acceptance_is_told_even_when_the_store_is_gone(
         raise StoreUnavailable("ConnectionError")
 
     monkeypatch.setattr(runtime.ledger, "settle", gone)
-    outcome = deliver(email(), key="order-1")
+    outcome = deliver(email(), key="order-1", deadline=soon(2))
     assert outcome.state is State.ACCEPTED
     assert outcome.ses_message_id == ses.inbox()[0].ses_message_id
     assert any(line["message"] == "email: outcome not recorded" for line in lines(log))
