@@ -198,6 +198,19 @@ def self_managed(brokers: str, *bodies: Any) -> dict[str, Any]:
     return {**event, "eventSource": "SelfManagedKafka", "bootstrapServers": brokers}
 
 
+@pytest.mark.parametrize("name", ["SelfManagedKafka", "aws:SelfManagedKafka"])
+def test_self_managed_kafka_is_known_by_either_name(runtime: Runtime, ses: Emulator, name: str) -> None:
+    event = {**self_managed("a:9092", body()), "eventSource": name}
+    assert handle(event, LambdaContext()) == {"batchItemFailures": []}
+    assert len(ses.inbox()) == 1
+
+
+@pytest.mark.parametrize("name", ["aws:mq", "aws:amq"])
+def test_activemq_is_known_by_either_name(runtime: Runtime, ses: Emulator, name: str) -> None:
+    assert handle({**activemq(body()), "eventSource": name}, LambdaContext()) == {"records": 1}
+    assert len(ses.inbox()) == 1
+
+
 def test_self_managed_clusters_are_distinguished_by_their_brokers(runtime: Runtime, ses: Emulator) -> None:
     for brokers in ("a.example:9092,b.example:9092", "b.example:9092, a.example:9092"):
         assert failures(handle(self_managed(brokers, body()), LambdaContext())) == []

@@ -9,9 +9,11 @@ from mailer.ledger import DeferPolicy
 from .fields import as_object, as_objects, as_text, from_base64, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
+_ACTIVEMQ = ("aws:mq", "aws:amq")  # AWS writes both
+
 
 def _is_activemq(event: Any) -> bool:
-    return as_object(event).get("eventSource") == "aws:mq" and isinstance(event.get("messages"), list)
+    return as_object(event).get("eventSource") in _ACTIVEMQ and isinstance(event.get("messages"), list)
 
 
 def _activemq_messages(event: dict[str, Any]) -> list[Message]:

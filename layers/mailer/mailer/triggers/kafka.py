@@ -12,7 +12,7 @@ from .messages import LEDGER_DLQ, Message, MessageSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SOURCES = ("aws:kafka", "SelfManagedKafka")
+_SOURCES = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")  # AWS writes the last two
 
 
 def _matches(event: Any) -> bool:
