@@ -24,7 +24,7 @@ MODULES = sorted((LAYER / "mailer").rglob("*.py"))
 
 ADAPTERS = {"triggers", "http_api"}
 OWNERS = {
-    "valkey": {"mailer.ledger.store"},
+    "valkey": {"mailer.ledger.store", "mailer.ledger.tls"},
     "tencentcloud": {"mailer.ses.client", "mailer.ses.transport"},
     "requests": {"mailer.ses.client", "mailer.ses.transport"},
     "urllib3": {"mailer.ses.transport"},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from factories import SECRET
 from local.ses_emulator import Emulator
 from mailer.__main__ import main
+from mailer.config.settings import Settings
 from mailer.doctor import run_checks
 from mailer.runtime import Runtime
 
@@ -24,7 +27,7 @@ def test_healthy_deployment_has_nothing_wrong(
     monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-of-the-tests")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 10
     assert all(line.startswith("ok ") for line in lines)
     assert ses.calls() == []  # it sends nothing
 
@@ -60,6 +63,70 @@ def test_store_that_would_lose_records_is_found(
 def test_store_that_is_down_is_found(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
     assert "nothing can be sent" in wrong(Runtime.current())["store"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("redis://:secret@store.example:6379/0", "use rediss://"),
+        ("valkey://:secret@10.0.0.5:6379/0?cluster=true", "a private one too"),
+        ("redis://:secret@203.0.113.5", "use rediss://"),
+        ("rediss://:secret@store.example?ssl_cert_reqs=none", "remove ssl_cert_reqs=none"),
+        ("rediss://:secret@store.example?ssl_check_hostname=false", "remove ssl_check_hostname=false"),
+    ],
+)
+def test_connection_to_the_store_that_others_can_read_is_wrong(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    monkeypatch.setenv("MAILER_STORE_URL", url)
+    check = next(run_checks(Runtime.current()))
+    assert (check.subject, check.passed, check.critical) == ("store: connection", False, True)
+    assert reason in check.detail
+    assert not [word for word in ("secret", "store.example", "10.0.0.5") if word in check.detail]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://:secret@store.example:6379/0",
+        "valkeys://store.example?cluster=true&ssl_cert_reqs=required",
+        "redis://127.0.0.1:6379/0",
+        "redis://[::1]:6379/0",
+        "redis://localhost",
+        "rediss://valkey.localhost?ssl_cert_reqs=none",
+        "unix:///run/valkey.sock",
+    ],
+)
+def test_connection_to_the_store_that_is_encrypted_or_local_is_right(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("MAILER_STORE_URL", url)
+    check = next(run_checks(Runtime.current()))
+    assert (check.subject, check.passed) == ("store: connection", True)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "wrong_with"),
+    [
+        ("ses.intl.tencentcloudapi.com", None),
+        ("https://ses.example", None),
+        ("http://127.0.0.1:1", None),
+        ("http://localhost:1", None),
+        ("http://127.0.0.1.example:1", "https://"),
+        ("http://10.0.0.5:1", "https://"),
+        ("http://ses.example", "https://"),
+    ],
+)
+def test_connection_to_ses_that_others_can_read_is_wrong(
+    runtime: Runtime, endpoint: str, wrong_with: str | None
+) -> None:
+    settings = Settings.from_environment(
+        {"MAILER_STORE_URL": runtime.settings.store_url, "MAILER_SES_ENDPOINT": endpoint}
+    )
+    checks = {check.subject: check for check in run_checks(replace(runtime, settings=settings))}
+    check = checks["SES: connection"]
+    assert (check.passed, check.critical) == (wrong_with is None, True)
+    assert (wrong_with or "") in check.detail
 
 
 def test_key_that_ses_refuses_is_found(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_STORE_URL", "unix:///run/valkey.sock", "store_url", "unix:///run/valkey.sock"),
         ("MAILER_STORE_URL", "redis://h/0?cluster=true", "store_url", "redis://h/0?cluster=true"),
         ("MAILER_STORE_URL", "redis://h/1?cluster=false", "store_url", "redis://h/1?cluster=false"),
+        ("MAILER_STORE_URL", "rediss://h?ssl_cert_reqs=none", "store_url", "rediss://h?ssl_cert_reqs=none"),
         ("MAILER_SES_ENDPOINT", "http://127.0.0.1:8025", "ses_host", "127.0.0.1:8025"),
         ("MAILER_SES_ENDPOINT", "http://127.0.0.1:8025", "ses_scheme", "http"),
         ("MAILER_SES_ENDPOINT", "https://ses.example", "ses_scheme", "https"),
@@ -103,6 +104,14 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
                 "redis://h/1?cluster=true",
                 "redis://h?db=1&cluster=true",
                 "unix:///run/valkey.sock?cluster=true",
+                "redis://h?ssl_ca_certs=ca.pem",
+                "unix:///run/valkey.sock?ssl_cert_reqs=none",
+                "rediss://h?ssl_cert_reqs=maybe",
+                "rediss://h?ssl_check_hostname=maybe",
+                "rediss://h?ssl_ca_certs=/nowhere/ca.pem",
+                "rediss://h?ssl_certfile=/nowhere/own.pem",
+                "rediss://h?ssl_verify_name=no",
+                "rediss://h?ssl_validate_ocsp=yes",
             )
         ),
         *(

@@ -1,4 +1,4 @@
-"""Deployment checks: settings, store, SES."""
+"""Deployment checks: settings, connections, store, SES."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import clock
+from .config.store_url import StoreUrl, is_loopback
 from .errors import SesFailure, StoreUnavailable
 from .ledger.health import store_health
 from .ses.error_table import rule_for
@@ -13,6 +14,7 @@ from .ses.error_table import rule_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from .config.settings import Settings
     from .runtime import Runtime
 
 MIN_VERSION = 7
@@ -33,7 +35,9 @@ class Check(NamedTuple):
 
 def run_checks(runtime: Runtime) -> Iterator[Check]:
     """Yield the results for the settings, the store and SES; nothing is sent."""
+    yield _store_encryption(runtime.settings)
     yield from _store(runtime)
+    yield _ses_encryption(runtime.settings)
     yield _ses(runtime)
     yield from _clocks(runtime)
     yield Check(
@@ -51,6 +55,39 @@ def run_checks(runtime: Runtime) -> Iterator[Check]:
         if runtime.settings.callback_tokens
         else "is empty: callbacks, the only exact proof of an unknown send, are rejected",
         critical=False,
+    )
+
+
+def _store_encryption(settings: Settings) -> Check:
+    url = StoreUrl.parse(settings.store_url)
+    detail = "is encrypted, the server's certificate and name are verified"
+    if url.is_local:
+        detail = "does not leave this machine"
+    elif url.tls is None:
+        detail = (
+            "is not encrypted: the network, a private one too, shows the store's password and the emails "
+            "to whoever listens; use rediss:// in MAILER_STORE_URL"
+        )
+    elif not url.tls.verify_certificate:
+        detail = "goes to any server: remove ssl_cert_reqs=none, name a private authority with ssl_ca_certs"
+    elif not url.tls.verify_name:
+        detail = (
+            "goes to any server with a certificate of the same authorities: remove ssl_check_hostname=false"
+        )
+    verified = url.tls is not None and url.tls.verify_name
+    return Check("store: connection", url.is_local or verified, detail)
+
+
+def _ses_encryption(settings: Settings) -> Check:
+    if settings.ses_scheme == "https":
+        return Check("SES: connection", passed=True, detail="is encrypted")
+    if is_loopback(settings.ses_host.partition(":")[0]):
+        return Check("SES: connection", passed=True, detail="does not leave this machine")
+    return Check(
+        "SES: connection",
+        passed=False,
+        detail="is not encrypted: the network shows the emails to whoever listens, and a response may be "
+        "anyone's; use https:// in MAILER_SES_ENDPOINT",
     )
 
 

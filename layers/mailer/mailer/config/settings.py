@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
 from mailer.errors import ConfigurationError
+
+from .store_url import StoreUrl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +57,10 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Return the settings in `environment`; raises ConfigurationError."""
         scheme, host = _endpoint(environment.get("MAILER_SES_ENDPOINT") or "ses.intl.tencentcloudapi.com")
+        store_url = environment.get("MAILER_STORE_URL", "")
+        StoreUrl.parse(store_url)
         return cls(
-            store_url=_store_url(environment.get("MAILER_STORE_URL", "")),
+            store_url=store_url,
             ses_scheme=scheme,
             ses_host=host,
             ses_region=_region(environment.get("MAILER_SES_REGION") or "ap-singapore"),
@@ -87,29 +90,6 @@ def _number(environment: Mapping[str, str], name: str, default: int, low: int, h
     if not (_NUMBER.fullmatch(text) and low <= int(text) <= high):
         raise ConfigurationError(name, f"must be a whole number from {low} to {high}")
     return int(text)
-
-
-def _store_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        known = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
-    except ValueError:  # brackets around something other than an IPv6 address, a port that is not a number
-        known = None
-    if not known or parts.scheme not in {"redis", "rediss", "valkey", "valkeys", "unix"}:
-        raise ConfigurationError(
-            "MAILER_STORE_URL", "must be a URL such as rediss://user:password@host:6379/0"
-        )
-    options = dict(parse_qsl(parts.query))
-    cluster = options.get("cluster", "false")
-    if cluster not in {"true", "false"}:
-        raise ConfigurationError(
-            "MAILER_STORE_URL", "must be a URL with cluster=true, cluster=false, or neither"
-        )
-    if cluster == "true" and {parts.path.strip("/"), options.get("db", "")} - {"", "0"}:
-        raise ConfigurationError(
-            "MAILER_STORE_URL", "must be a URL with a host and database 0, where it has cluster=true"
-        )
-    return text
 
 
 def _endpoint(text: str) -> tuple[str, str]:

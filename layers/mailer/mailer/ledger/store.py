@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlsplit
 
+from mailer.config.store_url import StoreUrl
 from mailer.errors import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Store:
     """One store URL and the keys of one account in it; safe to share between threads.
 
     With `?cluster=true` the URL is that of any server of a cluster, which has all keys of an account on one
-    server; the other options of the URL are the client's own.
+    server; options that begin with `ssl_` are those of `Tls`, the others the client's own.
     """
 
     def __init__(self, url: str, account: str) -> None:
@@ -30,7 +31,8 @@ class Store:
         from valkey.exceptions import ValkeyClusterException
 
         self.prefix = f"mailer:{{{account}}}:"
-        self._url, self.is_cluster = _without_cluster_option(url)
+        self._url = StoreUrl.parse(url)
+        self.is_cluster = self._url.is_cluster
         self._errors = (valkey.ValkeyError, ValkeyClusterException)
 
     @cached_property
@@ -43,18 +45,22 @@ class Store:
             "socket_connect_timeout": 2,
             "socket_timeout": 5,
         }
+        if self._url.tls:
+            from .tls import tls_connection
+
+            options["connection_class"] = tls_connection(self._url.tls, self._url.host)
         # Either client tries once more: safe, as a script repeated with the same token replies the same.
         if self.is_cluster:
             from valkey.cluster import ValkeyCluster
 
             cluster: Any = ValkeyCluster
             with self.translate_errors():
-                return cluster.from_url(self._url, cluster_error_retry_attempts=1, **options)
+                return cluster.from_url(self._url.address, cluster_error_retry_attempts=1, **options)
         from valkey.backoff import NoBackoff
         from valkey.retry import Retry
 
         return valkey.Valkey.from_url(
-            self._url,
+            self._url.address,
             retry=Retry(NoBackoff(), 1),
             # A server that was demoted in a failover refuses writes for as long as the connection is kept.
             retry_on_error=[valkey.ConnectionError, valkey.exceptions.ReadOnlyError],
@@ -103,8 +109,7 @@ class Store:
             from valkey import cluster
 
             node: Any = cluster.ClusterNode
-            parts = urlsplit(self._url)
-            first = node(parts.hostname, parts.port or 6379)
+            first = node(self._url.host, urlsplit(self._url.address).port or 6379)
             client.nodes_manager.startup_nodes.setdefault(first.name, first)
 
     def now(self) -> int:
@@ -151,13 +156,3 @@ class Script:
             return run("EVALSHA", self._sha, *arguments)
         except NoScriptError:
             return run("EVAL", self.text, *arguments)
-
-
-def _without_cluster_option(url: str) -> tuple[str, bool]:
-    """Return the URL as the client takes it, and whether its server is part of a cluster."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    cluster = options.pop("cluster", None)
-    if cluster is None:
-        return url, False
-    return parts._replace(query=urlencode(options)).geturl(), cluster == "true"
