@@ -39,12 +39,16 @@ def local_stack(logs: Path) -> Iterator[LocalStack]:
             "MAILER_STORE_URL": store.url,
             "MAILER_SES_ENDPOINT": ses.endpoint,
             "MAILER_CONFIG": str(CONFIG),
+        }
+        of_http = {  # as deployed: no other function gets these
             "MAILER_API_KEYS": f"demo:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
             "MAILER_CALLBACK_TOKEN": CALLBACK_TOKEN,
             **WEBHOOK_SECRETS,
         }
         functions = {
-            (cloud, name): stack.enter_context(closing(_function(cloud, name, settings, logs)))
+            (cloud, name): stack.enter_context(
+                closing(_function(cloud, name, {**settings, **(of_http if name == "http" else {})}, logs))
+            )
             for name in TIMEOUTS
             for cloud in CLOUDS
         }

@@ -36,6 +36,7 @@ LAYER_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 HANDLER = re.compile(r"[A-Za-z][\w-]{0,58}[A-Za-z]\.[A-Za-z][\w-]{0,58}[A-Za-z]")
 DESCRIPTION = re.compile(r"[A-Za-z0-9 ,.\n]{0,1000}")
 RUNTIMES = {"Python2.7", "Python3.6", "Python3.7", "Python3.9", "Python3.10", "CustomRuntime"}
+MEMORY_QUOTA, MEMORY_SHARED = 64_000, 12_800  # MB of a region: in all, and for functions without a limit
 ZIP_LIMIT = 50 * 1024 * 1024
 
 
@@ -54,6 +55,7 @@ class FakeScf:
         self.code: dict[str, bytes] = {}
         self.layers: dict[str, list[Json]] = {}
         self.triggers: dict[str, list[Json]] = {}
+        self.reserved: dict[str, int] = {}
         self.pending: Counter[str] = Counter()
         self.failures: list[tuple[str, str]] = []
         self.lost: list[str] = []
@@ -198,6 +200,20 @@ class FakeScf:
         name = self.settled(wanted, "FailedOperation.DeleteFunction")
         self.busy(name, "Deleting")
 
+    def get_reserved_concurrency_config(self, wanted: Json) -> Json:
+        name = wanted["FunctionName"]
+        check(name in self.functions, "ResourceNotFound.Function", name)
+        return {"ReservedMem": self.reserved.get(name)}
+
+    def put_reserved_concurrency_config(self, wanted: Json) -> None:
+        name = self.settled(wanted, "FailedOperation.ReservedInProgress")
+        rest = sum(memory for other, memory in self.reserved.items() if other != name)
+        check(
+            rest + wanted["ReservedConcurrencyMem"] <= MEMORY_QUOTA - MEMORY_SHARED,
+            "FailedOperation.ReservedExceedTotal",
+        )
+        self.reserved[name] = wanted["ReservedConcurrencyMem"]
+
     def check_configuration(self, wanted: Json) -> None:
         size = wanted.get("MemorySize", 128)
         check(
@@ -280,6 +296,7 @@ class FakeScf:
             return
         if self.functions[name]["Status"] == "Deleting":
             del self.functions[name], self.triggers[name], self.code[name]
+            self.reserved.pop(name, None)
         else:
             self.functions[name]["Status"] = self.settles_as.pop(name, "Active")
 

@@ -112,6 +112,11 @@ class Scf:
             if len(triggers) >= page["TotalCount"] or not page["Triggers"]:
                 return [{**trigger, "TriggerDesc": _decoded(trigger["TriggerDesc"])} for trigger in triggers]
 
+    def reserved_memory(self, name: str) -> int | None:
+        """Return the MB of memory that are reserved for a function; None where there is no such limit."""
+        reserved: int | None = self.call("GetReservedConcurrencyConfig", self._of(name)).get("ReservedMem")
+        return reserved
+
     def layer_versions(self, name: str) -> list[Json]:
         """Return the versions of a layer, newest first; none when the layer does not exist."""
         answer = self._get_or_none("ListLayerVersions", {"LayerName": name}) or {"LayerVersions": []}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deploy.tencent.plan import (
     MANAGED_MARK,
     Change,
+    concurrency_changes,
     description,
     function_changes,
     published_version,
@@ -40,6 +41,7 @@ class Deployer:
         for function in self.service.functions.values():
             deployed = self.scf.function(function.name)
             changes += function_changes(self.service, function, version, deployed)
+            changes += concurrency_changes(function, self._reserved_memory(function) if deployed else None)
             changes += trigger_changes(function, self.scf.triggers(function.name) if deployed else [])
         for change in changes:
             self.report(str(change))
@@ -124,13 +126,19 @@ class Deployer:
                 self.scf.create(function.name, _encoded(change.parameters))
             else:
                 self.scf.change(change.action, function.name, _encoded(change.parameters))
-        triggers = trigger_changes(function, self.scf.triggers(function.name))
-        for change in triggers:
+        # The limit comes before the URL that needs it.
+        others = concurrency_changes(function, self._reserved_memory(function))
+        others += trigger_changes(function, self.scf.triggers(function.name))
+        for change in others:
             self.report(str(change))
             self.scf.change(change.action, function.name, change.parameters)
-        if changes or triggers:
+        if changes or others:
             self.scf.wait_for_function(function.name)
-        return changes + triggers
+        return changes + others
+
+    def _reserved_memory(self, function: Function) -> int | None:
+        """Return what SCF reserves for a function, unless the service leaves that to SCF."""
+        return self.scf.reserved_memory(function.name) if function.reserved_memory else None
 
     def _delete_old_versions(self, current: int) -> None:
         for version in self.scf.layer_versions(self.service.layer.name)[KEPT_VERSIONS:]:

@@ -23,6 +23,7 @@ HINTS = {
     "ResourceNotFound.Vpc": "check the parameters vpc and subnet: both are IDs of the same region",
     "ResourceNotFound.Ckafka": "check ckafkaInstance and ckafkaTopic: the same region, a topic without ACL",
     "LimitExceeded.LayerVersions": "delete old versions of the layer",
+    "FailedOperation.ReservedExceedTotal": "lower httpConcurrency, or ask for more concurrency in the region",
     "LimitExceeded": "a quota of the account is reached: SCF console, or a ticket",
     "FailedOperation.InsufficientBalance": "top up the account",
     "ResourceUnavailable.InsufficientBalance": "top up the account",

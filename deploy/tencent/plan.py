@@ -81,6 +81,16 @@ def function_changes(
     return changes
 
 
+def concurrency_changes(function: Function, deployed: int | None) -> list[Change]:
+    """Return the change of the memory that is reserved for a function; `deployed` is what SCF has, in MB."""
+    wanted = function.reserved_memory
+    if wanted is None or wanted == deployed:
+        return []
+    details = (f"reserved memory {deployed or 'none'} -> {wanted} MB",)
+    parameters = {"ReservedConcurrencyMem": wanted}
+    return [Change("~", f"function {function.name}", details, "PutReservedConcurrencyConfig", parameters)]
+
+
 def trigger_changes(function: Function, deployed: list[Json]) -> list[Change]:
     """Return the changes of a function's triggers: deletions first, a renamed timer must not fire twice."""
     wanted = [_trigger(trigger) for trigger in function.triggers]
@@ -108,7 +118,10 @@ def _configuration(service: Service, function: Function, version: int | None) ->
         "Timeout": function.timeout,
         "InitTimeout": provider.initTimeout,
         "Environment": {
-            "Variables": [{"Key": key, "Value": value} for key, value in sorted(provider.environment.items())]
+            "Variables": [
+                {"Key": key, "Value": value}
+                for key, value in sorted(service.environment_of(function).items())
+            ]
         },
         "Layers": [{"LayerName": service.layer.name, "LayerVersion": version}],
         "VpcConfig": {"VpcId": provider.vpc.id, "SubnetId": provider.vpc.subnet},

@@ -25,7 +25,10 @@ module.exports = class TencentProvider {
         },
       },
       function: {
-        properties: { handler: text, memorySize: { type: "integer" }, timeout: { type: "integer" }, package: anything },
+        properties: {
+          handler: text, memorySize: { type: "integer" }, timeout: { type: "integer" }, package: anything,
+          environment: anything, reservedConcurrency: { anyOf: [{ type: "integer" }, text] },
+        },
       },
       layers: anything,
     });

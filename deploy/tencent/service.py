@@ -54,6 +54,24 @@ def _check_cron(expression: str) -> str:
     return expression
 
 
+def _check_environment(environment: dict[str, str]) -> dict[str, str]:
+    for name in environment:
+        if name.startswith(RESERVED):
+            raise ValueError(f"{name}: SCF keeps names that start with {', '.join(RESERVED)} for itself")
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            raise ValueError(f"{name}: a name starts with a letter and has letters, digits and underscores")
+    _check_environment_size(environment)
+    # A variable left empty is one that is not set: SCF has no use for it, and the layer has defaults.
+    return {name: value for name, value in environment.items() if value}
+
+
+def _check_environment_size(environment: dict[str, str], subject: str = "") -> None:
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+    if size > ENVIRONMENT_BYTES:
+        raise ValueError(f"{subject}{size} bytes in all: SCF takes {ENVIRONMENT_BYTES}")
+
+
+Environment = Annotated[dict[str, str], AfterValidator(_check_environment)]
 Memory = Annotated[int, AfterValidator(_check_memory)]
 Timeout = Annotated[int, Field(ge=1, le=900)]
 
@@ -188,12 +206,24 @@ class Function(StrictModel):
     package: Package
     memorySize: Memory  # noqa: N815 - the Serverless file's own word
     timeout: Timeout
+    environment: Environment = {}
+    reservedConcurrency: Annotated[int, Field(ge=1)] | None = None  # noqa: N815 - the Serverless file's own word
     events: tuple[Event, ...] = ()
+
+    @property
+    def reserved_memory(self) -> int | None:
+        """MB of the region's quota that this function alone may use, and no more; None: as SCF has it."""
+        return self.reservedConcurrency and self.reservedConcurrency * self.memorySize
 
     @property
     def triggers(self) -> tuple[Timer | Url | Ckafka, ...]:
         """The triggers of its events."""
         return tuple(event.trigger for event in self.events if event.trigger is not None)
+
+    @field_validator("reservedConcurrency", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
 
     @model_validator(mode="after")
     def _check_triggers(self) -> Function:
@@ -209,7 +239,7 @@ class Function(StrictModel):
 
 
 class Provider(StrictModel):
-    """The settings of all functions."""
+    """The settings of all functions; `environment` is what each of them has, beside its own."""
 
     name: Literal["tencent"]
     stage: str
@@ -218,7 +248,7 @@ class Provider(StrictModel):
     namespace: str = "default"
     runtime: Literal["Python3.10", "Python3.9"]
     role: str = ""
-    environment: dict[str, str]
+    environment: Environment
     vpc: Vpc = Vpc()
     logs: Logs = Logs()
     initTimeout: Annotated[int, Field(ge=3, le=300)] = 65  # noqa: N815 - the Serverless file's own word
@@ -231,22 +261,6 @@ class Provider(StrictModel):
             raise ValueError("give the parameter role, or set MAILER_SECRET_ID and MAILER_SECRET_KEY")
         return self
 
-    @field_validator("environment")
-    @classmethod
-    def _check_environment(cls, environment: dict[str, str]) -> dict[str, str]:
-        for name in environment:
-            if name.startswith(RESERVED):
-                raise ValueError(f"{name}: SCF keeps names that start with {', '.join(RESERVED)} for itself")
-            if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-                raise ValueError(
-                    f"{name}: a name starts with a letter and has letters, digits and underscores"
-                )
-        size = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
-        if size > ENVIRONMENT_BYTES:
-            raise ValueError(f"{size} bytes in all: SCF takes {ENVIRONMENT_BYTES}")
-        # A variable left empty is one that is not set: SCF has no use for it, and the layer has defaults.
-        return {name: value for name, value in environment.items() if value}
-
 
 class Service(StrictModel):
     """The whole deployment."""
@@ -255,6 +269,16 @@ class Service(StrictModel):
     provider: Provider
     layers: dict[Literal["mailer"], Layer]
     functions: dict[str, Function]
+
+    @model_validator(mode="after")
+    def _check_environments(self) -> Service:
+        for name, function in self.functions.items():
+            _check_environment_size(self.environment_of(function), f"the environment of {name} has ")
+        return self
+
+    def environment_of(self, function: Function) -> dict[str, str]:
+        """Return the variables of a function."""
+        return {**self.provider.environment, **function.environment}
 
     @property
     def layer(self) -> Layer:
@@ -269,5 +293,8 @@ class Service(StrictModel):
             return cls.model_validate(known)
         except ValidationError as error:
             raise ConfigurationError(
-                {".".join(map(str, problem["loc"])): problem["msg"] for problem in error.errors()}
+                {
+                    ".".join(map(str, problem["loc"])) or "functions": problem["msg"]
+                    for problem in error.errors()
+                }
             ) from None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ VARIANTS: dict[str, list[str]] = {
         "kafkaSecret=arn:aws:secretsmanager:eu-west-1:123456789012:secret:kafka",
     ],
 }
+SECRETS = {"MAILER_SECRET_ID", "MAILER_SECRET_KEY", "MAILER_STORE_URL"}
+SECRETS_OF_HTTP = {"MAILER_API_KEYS", "MAILER_CALLBACK_TOKEN"}
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 WITHOUT_RESOURCES = ("ec2:", "xray:")  # IAM takes only "*" for what these functions need of them
 LOGS = {
     "logs:CreateLogStream": "each instance writes its own stream",
@@ -182,11 +186,63 @@ def test_planted_mistake_is_found(render: Callable[[str], Path], tmp_path: Path)
     assert "E3505" in lint.stdout
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_function_gets_only_the_secrets_that_it_uses(
+    render: Callable[[str], Path], variant: str
+) -> None:
+    resources = json.loads(render(variant).read_text())["Resources"]
+    http, queue, schedule = (
+        resources[f"{name}LambdaFunction"]["Properties"]["Environment"]["Variables"]
+        for name in ("Http", "Queue", "Schedule")
+    )
+    assert queue == schedule
+    assert queue.keys() >= SECRETS
+    assert http.keys() - queue.keys() == SECRETS_OF_HTTP
+    assert {name: http[name] for name in queue} == queue
+
+
 def test_secrets_are_references_and_never_text(resources: Json) -> None:
-    for function in of_type(resources, "AWS::Lambda::Function").values():
+    for name, function in of_type(resources, "AWS::Lambda::Function").items():
         variables = function["Environment"]["Variables"]
-        for name in ("SECRET_ID", "SECRET_KEY", "STORE_URL", "API_KEYS", "CALLBACK_TOKEN"):
-            assert variables[f"MAILER_{name}"].startswith("{{resolve:secretsmanager:mailer/dev:SecretString:")
+        for secret in SECRETS | (SECRETS_OF_HTTP if name == "HttpLambdaFunction" else set()):
+            assert variables[secret].startswith("{{resolve:secretsmanager:mailer/dev:SecretString:")
+
+
+def test_every_queue_refuses_requests_without_tls(resources: Json) -> None:
+    denied = {}
+    for policy in of_type(resources, "AWS::SQS::QueuePolicy").values():
+        (queue,), (statement,) = policy["Queues"], policy["PolicyDocument"]["Statement"]
+        assert statement["Resource"] == {"Fn::GetAtt": [queue["Ref"], "Arn"]}
+        denied[queue["Ref"]] = statement
+    assert denied.keys() == of_type(resources, "AWS::SQS::Queue").keys()
+    for statement in denied.values():
+        assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "sqs:*")
+        assert statement["Condition"] == WITHOUT_TLS
+
+
+def test_topic_of_the_alarms_is_encrypted_with_a_key_that_cloudwatch_may_use(resources: Json) -> None:
+    (topic,) = of_type(resources, "AWS::SNS::Topic").values()
+    assert topic["KmsMasterKeyId"] == {"Ref": "AlarmsKey"}
+    key = resources["AlarmsKey"]["Properties"]
+    assert key["EnableKeyRotation"] is True
+    owner, cloudwatch = key["KeyPolicy"]["Statement"]
+    assert owner["Principal"]["AWS"]["Fn::Sub"].endswith(":root")
+    assert cloudwatch["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert cloudwatch["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert cloudwatch["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_topic_takes_messages_of_these_alarms_over_tls_alone(resources: Json) -> None:
+    (policy,) = of_type(resources, "AWS::SNS::TopicPolicy").values()
+    assert policy["Topics"] == [{"Ref": "Alarms"}]
+    allowed, denied = policy["PolicyDocument"]["Statement"]
+    assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert denied["Condition"] == WITHOUT_TLS
+    assert {allowed["Action"], denied["Action"]} == {"sns:Publish"}
+    pattern = allowed["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"].rpartition(":")[2]
+    alarms = of_type(resources, "AWS::CloudWatch::Alarm").values()
+    assert all(fnmatchcase(alarm["AlarmName"], pattern) for alarm in alarms)
 
 
 def test_queues_give_the_function_six_times_its_timeout(resources: Json) -> None:

@@ -77,5 +77,7 @@ def test_every_route_of_the_function_is_one_of_the_gateway() -> None:
 
 def test_both_clouds_get_the_same_settings() -> None:
     """What a function reads from its environment does not depend on where it runs."""
-    tencent = variables.read(ROOT / "serverless.tencent.yml", {}, {}, {})["provider"]["environment"]
-    assert set(service("serverless.yml")["provider"]["environment"]) == set(tencent)
+    aws, tencent = service("serverless.yml"), variables.read(ROOT / "serverless.tencent.yml", {}, {}, {})
+    assert set(aws["provider"]["environment"]) == set(tencent["provider"]["environment"])
+    for name, function in aws["functions"].items():
+        assert set(function.get("environment", ())) == set(tencent["functions"][name].get("environment", ()))

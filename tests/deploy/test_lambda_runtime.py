@@ -63,7 +63,11 @@ class LambdaRuntime:
 
 @pytest.fixture
 def deployed(built: Path, tmp_path: Path, settings: dict[str, str]) -> Iterator[Callable[..., LambdaRuntime]]:
-    """Starts a function from what was built: ``deployed("http", timeout=29)``."""
+    """Starts a function from what was built, with the settings that the template gives to it.
+
+    ``deployed("http", timeout=29)`` is an example.
+    """
+    template = json.loads((built / "aws" / "template.json").read_text())
     version = next(PYTHON.parent.parent.glob("lib/python3.*")).name.removeprefix("python")
     emulator = next((ROOT / ".venv-deploy").glob(f"lib/*/site-packages/samcli/local/rapid/*-{ARCHITECTURE}"))
     with zipfile.ZipFile(built / AWS.name / f"layer-python{version}-{ARCHITECTURE}.zip") as layer:
@@ -83,12 +87,20 @@ def deployed(built: Path, tmp_path: Path, settings: dict[str, str]) -> Iterator[
             command += ["--runtime-interface-emulator-address", f"127.0.0.1:{port}"]
             command += ["--runtime-api-address", f"127.0.0.1:{api_port}"]
             command += [str(PYTHON), "-m", "awslambdaric", "handler.handler"]
-            environment = {
+            function = template["Resources"][f"{name.capitalize()}LambdaFunction"]["Properties"]
+            all_settings = {
                 **settings,
-                "PATH": os.environ["PATH"],
                 "MAILER_SECRET_ID": SECRET_ID,
                 "MAILER_SECRET_KEY": SECRET_KEY,
                 "MAILER_CONFIG": str(code / "mailer.toml"),
+            }
+            environment = {
+                **{
+                    key: all_settings[key]
+                    for key in function["Environment"]["Variables"]
+                    if key in all_settings
+                },
+                "PATH": os.environ["PATH"],
                 "LAMBDA_TASK_ROOT": str(code),
                 "PYTHONPATH": f"{code}:{tmp_path}/opt/python",
                 "AWS_LAMBDA_FUNCTION_NAME": f"mailer-{name}",

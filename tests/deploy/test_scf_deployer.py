@@ -163,8 +163,38 @@ class TestFirstDeployment:
         deploy(document)
         assert scf.triggers["mailer-test-queue"] == []
 
+    def test_a_function_has_its_own_variables_beside_those_of_all(self, scf: FakeScf, document: Json) -> None:
+        deploy(edited(document, functions__http__environment={"MAILER_API_KEYS": "a:b", "MAILER_RATE": "5"}))
+        http, queue = (
+            {pair["Key"]: pair["Value"] for pair in function["Environment"]["Variables"]}
+            for function in (scf.functions["mailer-test-http"], scf.functions["mailer-test-queue"])
+        )
+        assert queue == document["provider"]["environment"]
+        assert http == {**queue, "MAILER_API_KEYS": "a:b", "MAILER_RATE": "5"}
+
+    def test_requests_at_the_same_time_are_limited_before_there_is_a_url(
+        self, scf: FakeScf, document: Json
+    ) -> None:
+        deploy(edited(document, functions__http__reservedConcurrency=20))
+        assert scf.reserved == {"mailer-test-http": 20 * 256}
+        calls = scf.changing_calls()
+        assert calls.index("PutReservedConcurrencyConfig") < calls.index("CreateTrigger")
+
 
 class TestRedeployment:
+    def test_limit_is_changed_where_it_differs_and_left_to_scf_where_there_is_none(
+        self, scf: FakeScf, document: Json
+    ) -> None:
+        limited = edited(document, functions__http__reservedConcurrency=20)
+        deploy(limited)
+        scf.forget_calls()
+        assert deploy(limited).said == []
+        deploy(document)
+        assert scf.changing_calls() == []
+        more = edited(limited, functions__http__memorySize=512)
+        assert "reserved memory 5120 -> 10240 MB" in deploy(more).said[1]
+        assert scf.reserved == {"mailer-test-http": 20 * 512}
+
     def test_without_change_calls_nothing_that_changes(self, scf: FakeScf, document: Json) -> None:
         deploy(document)
         scf.forget_calls()
@@ -349,6 +379,10 @@ class TestFailures:
         with pytest.raises(ApiError, match="create the role first"):
             deploy(edited(document, provider__role="nobody"))
 
+    def test_limit_beyond_the_quota_of_the_region_says_what_to_do(self, document: Json) -> None:
+        with pytest.raises(ApiError, match="lower httpConcurrency"):
+            deploy(edited(document, functions__http__reservedConcurrency=1000))
+
     def test_wrong_key_is_refused_by_the_signature(self, document: Json) -> None:
         with pytest.raises(ApiError, match="SECRET_KEY") as caught:
             Deployment(document, {**CREDENTIALS, "TENCENTCLOUD_SECRET_KEY": "wrong"}).deployer.deploy()
@@ -438,6 +472,17 @@ WRONG: dict[str, tuple[str, Any, str]] = {
         {"QCLOUD_X": "1"},
         "SCF keeps names that start with",
     ),
+    "reserved variable of a function": (
+        "functions__http__environment",
+        {"SCF_X": "1"},
+        "SCF keeps names that start with",
+    ),
+    "too much environment with a function's own": (
+        "functions__http__environment",
+        {"X": "x" * (ENVIRONMENT_BYTES - 59)},
+        r"functions: .*the environment of http has \d+ bytes",
+    ),
+    "no request at all": ("functions__http__reservedConcurrency", 0, "greater than or equal to 1"),
     "variable name": ("provider__environment", {"1X": "1"}, "starts with a letter"),
     "too much environment": ("provider__environment", {"X": "x" * ENVIRONMENT_BYTES}, "4097 bytes"),
     "memory": ("functions__http__memorySize", 200, "steps of 128"),

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from deploy import interpreters
 from deploy.targets import FUNCTIONS, TENCENT
+from deploy.tencent import variables
 from local.platform import ScfFunction
 from local.sample_events import sample_event
 from local.stack import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from local.ses_emulator import Emulator
+
+FILE = Path(__file__).resolve().parents[2] / "serverless.tencent.yml"
 
 
 @pytest.fixture
 def deployed(built: Path, tmp_path: Path, settings: dict[str, str]) -> Iterator[Callable[[str], ScfFunction]]:
-    """Starts a function from what was built, as `/var/user` and `/opt` would hold it."""
+    """Starts a function from what was built, as `/var/user` and `/opt` would hold it.
+
+    It has the settings that the template gives to it, and no others.
+    """
+    template = variables.read(FILE, {}, {}, {})
     python = interpreters.find("3.10")
     assert python is not None, "no Python 3.10 on this machine"
     with zipfile.ZipFile(built / TENCENT.name / "layer-python3.10-x86_64.zip") as layer:
@@ -34,9 +41,14 @@ def deployed(built: Path, tmp_path: Path, settings: dict[str, str]) -> Iterator[
         code = tmp_path / "var" / "user" / name
         with zipfile.ZipFile(built / TENCENT.name / f"{name}.zip") as archive:
             archive.extractall(code)
+        given = {**settings, "MAILER_CONFIG": str(code / "mailer.toml")}
+        wanted = {
+            *template["provider"]["environment"],
+            *template["functions"][name].get("environment", ()),
+        }
         function = ScfFunction(
             name,
-            environment={**settings, "MAILER_CONFIG": str(code / "mailer.toml")},
+            environment={name: value for name, value in given.items() if name in wanted},
             role=ROLE,
             code=code,
             layer=tmp_path / "opt",

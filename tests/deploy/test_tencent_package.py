@@ -26,6 +26,9 @@ SETTINGS = {
 }
 
 
+SECRETS_OF_HTTP = {"MAILER_API_KEYS": "shop:hash", "MAILER_CALLBACK_TOKEN": "unguessable-unguessable"}
+
+
 class TestOsls:
     def test_packages_without_credentials_and_network(
         self, osls: Callable[..., subprocess.CompletedProcess[str]], no_network: list[str]
@@ -59,8 +62,8 @@ class TestOsls:
                 assert done.returncode == 0, done.stdout
                 return done.stdout
 
-            assert "7 changes to make" in run("plan")
-            assert "7 changes made" in run("deploy")
+            assert "8 changes to make" in run("plan")
+            assert "8 changes made" in run("deploy")
             assert "mailer-dev-schedule: Active" in run("info")
             scf.forget_calls()
             assert "0 changes made" in run("deploy")
@@ -142,4 +145,21 @@ def test_every_zip_of_the_file_keeps_scfs_limits(
     monkeypatch.chdir(tmp_path)
     service = Service.parse(variables.read(FILE, {}, {}, SETTINGS))
     assert len(service.functions) == 3
+    assert service.functions["http"].reserved_memory == 20 * 512
     assert service.provider.runtime == "Python3.10"
+
+
+def test_each_function_gets_only_the_secrets_that_it_uses() -> None:
+    service = Service.parse(variables.read(FILE, {}, {}, {**SETTINGS, **SECRETS_OF_HTTP}))
+    http, queue, schedule = (
+        service.environment_of(service.functions[name]) for name in ("http", "queue", "schedule")
+    )
+    assert queue == schedule
+    assert queue.items() >= SETTINGS.items()
+    assert http == {**queue, **SECRETS_OF_HTTP}
+
+
+@pytest.mark.parametrize(("parameter", "memory"), [("5", 5 * 512), ("", None)])
+def test_requests_at_the_same_time_are_a_parameter(parameter: str, memory: int | None) -> None:
+    service = Service.parse(variables.read(FILE, {}, {"httpConcurrency": parameter}, SETTINGS))
+    assert service.functions["http"].reserved_memory == memory
