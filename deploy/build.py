@@ -62,13 +62,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_functions(root: Path, out: Path) -> None:
-    """Write ``http.zip``, ``queue.zip`` and ``schedule.zip`` for each cloud, the handler at its root."""
+    """Write ``http.zip``, ``queue.zip`` and ``schedule.zip`` for each cloud, the handler at its root.
+
+    Beside it lie mailer.toml and, where the project has one, ca.pem: the private authority of the store.
+    """
+    shared = {"mailer.toml": root / "mailer.toml"}
+    if (root / "ca.pem").exists():
+        shared["ca.pem"] = root / "ca.pem"
     for function in FUNCTIONS:
         folder = root / "functions" / function
         entries = {path.relative_to(folder).as_posix(): path for path in _sources(folder)}
-        entries["mailer.toml"] = root / "mailer.toml"
         for cloud in (AWS, TENCENT):
-            archive.write(out / cloud.name / f"{function}.zip", entries)
+            archive.write(out / cloud.name / f"{function}.zip", {**entries, **shared})
 
 
 def build_layer(root: Path, out: Path, target: Target, *, require_bytecode: bool) -> str:

@@ -13,6 +13,7 @@ from valkey import Valkey
 from background import wait_until
 from factories import email
 from local.store import embedded_cluster, embedded_store
+from mailer.__main__ import main
 from mailer.email.identity import id_for
 from mailer.errors import StoreUnavailable
 from mailer.ledger import Attempt, Ledger, Store, Verdict
@@ -84,6 +85,17 @@ class TestOneServer:
         assert "certificate is not valid for 'store.example'" in why
         assert front.opened
         assert not front.received
+
+    @pytest.mark.usefixtures("environment")
+    def test_doctor_says_why_and_no_password(
+        self, front: TlsFront, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("MAILER_STORE_URL", url(front, PRIVATE_CA))
+        front.certificate = (OTHER, None)
+        assert main(["doctor"]) == 1
+        printed = capsys.readouterr().out
+        assert "certificate is not valid for 'store.example'" in printed
+        assert PASSWORD not in printed
 
     def test_certificate_of_an_unknown_authority_is_refused(self, front: TlsFront) -> None:
         assert "CERTIFICATE_VERIFY_FAILED" in why_refused(lambda: ping(url(front)))

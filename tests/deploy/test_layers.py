@@ -199,3 +199,15 @@ class TestFunctions:
         with zipfile.ZipFile(built / cloud.name / f"{function}.zip") as archive:
             assert archive.read("handler.py") == (ROOT / "functions" / function / "handler.py").read_bytes()
             assert archive.read("mailer.toml") == (ROOT / "mailer.toml").read_bytes()
+
+    def test_private_authority_of_the_store_lies_beside_them(self, tmp_path: Path) -> None:
+        for function in FUNCTIONS:
+            (tmp_path / "functions" / function).mkdir(parents=True)
+            (tmp_path / "functions" / function / "handler.py").touch()
+        (tmp_path / "mailer.toml").touch()
+        (tmp_path / "ca.pem").write_text("a certificate")
+        build.build_functions(tmp_path, tmp_path / "build")
+        for archive in (tmp_path / "build").rglob("*.zip"):
+            with zipfile.ZipFile(archive) as files:
+                assert sorted(files.namelist()) == ["ca.pem", "handler.py", "mailer.toml"]
+                assert files.read("ca.pem") == b"a certificate"
