@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.config.settings import Settings
+from mailer.config.store_url import StoreUrl
 from mailer.errors import ConfigurationError
 
 STORE = "rediss://user:store-password@store.example:6379/0"
@@ -110,6 +111,7 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
                 "rediss://h?ssl_check_hostname=maybe",
                 "rediss://h?ssl_ca_certs=/nowhere/ca.pem",
                 "rediss://h?ssl_certfile=/nowhere/own.pem",
+                f"rediss://h?ssl_keyfile={'a' * 300}",
                 "rediss://h?ssl_verify_name=no",
                 "rediss://h?ssl_validate_ocsp=yes",
             )
@@ -150,6 +152,19 @@ def test_the_hash_of_an_empty_key_is_refused(digest: str) -> None:
     """It is what the documented command gives for a variable that is not set."""
     with pytest.raises(ConfigurationError, match=r"^MAILER_API_KEYS: must not hold .* \(crm\)$"):
         settings(MAILER_API_KEYS=f"shop:{DIGEST},crm:{digest}")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("redis://:a%2Fb@h:1/2?password=c+d", "redis://:a%2Fb@h:1/2?password=c+d"),
+        ("unix:///run/valkey.sock?db=1", "unix:///run/valkey.sock?db=1"),
+        ("redis://h/1?cluster=false&db=2", "redis://h/1?db=2"),
+        ("valkeys://u:a%2Fb@[::1]:1/0?ssl_cert_reqs=none&cluster=true", "redis://u:a%2Fb@[::1]:1/0"),
+    ],
+)
+def test_the_address_is_the_url_without_what_is_not_the_clients(text: str, address: str) -> None:
+    assert StoreUrl.parse(text).address == address
 
 
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text(max_size=40)), st.text(max_size=30))

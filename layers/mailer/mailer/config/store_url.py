@@ -49,7 +49,7 @@ class Tls:
                 "must be a URL in which ssl_cert_reqs is required or none, ssl_check_hostname true or false"
             )
         for option in _FILES:
-            if option in texts and not Path(texts[option]).is_file():
+            if option in texts and not _is_file(texts[option]):
                 raise _wrong(f"must be a URL whose option ssl_{option} is the path of a file")
         verified = _VERIFIED[certificate]
         return cls(**texts, verify_certificate=verified, verify_name=verified and _BOOLEANS[name])
@@ -69,6 +69,7 @@ class StoreUrl:
         """Return what `text` says; raises ConfigurationError, which does not repeat it."""
         parts = _parts(text)
         options = dict(parse_qsl(parts.query))
+        given = len(options)
         cluster = options.pop("cluster", "false")
         if cluster not in {"true", "false"}:
             raise _wrong("must be a URL with cluster=true, cluster=false, or neither")
@@ -83,9 +84,10 @@ class StoreUrl:
         if parts.scheme in _WITH_TLS:
             tls = Tls.of({name.removeprefix("ssl_"): value for name, value in of_tls.items()})
             parts = parts._replace(scheme="redis")
-        return cls(
-            parts._replace(query=urlencode(options)).geturl(), parts.hostname or "", cluster == "true", tls
-        )
+        address = text
+        if tls or len(options) < given:
+            address = parts._replace(query=urlencode(options)).geturl()
+        return cls(address, parts.hostname or "", cluster == "true", tls)
 
     @property
     def is_local(self) -> bool:
@@ -118,6 +120,13 @@ def _parts(text: str) -> SplitResult:
     if not known or parts.scheme not in _SCHEMES:
         raise _wrong("must be a URL such as rediss://user:password@host:6379/0")
     return parts
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except OSError:  # a name that is too long, a folder that may not be read
+        return False
 
 
 def _wrong(rule: str) -> ConfigurationError:
