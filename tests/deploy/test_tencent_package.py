@@ -157,6 +157,7 @@ def test_each_function_gets_only_the_secrets_that_it_uses() -> None:
     assert queue == schedule
     assert queue.items() >= SETTINGS.items()
     assert http == {**queue, **SECRETS_OF_HTTP}
+    assert not queue.keys() & SECRETS_OF_HTTP.keys()
 
 
 @pytest.mark.parametrize(("parameter", "memory"), [("5", 5 * 512), ("", None)])
