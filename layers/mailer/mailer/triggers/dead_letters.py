@@ -42,5 +42,5 @@ def add_dead_letter(
 def _bytes(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
-    text = body if isinstance(body, str) else json.dumps(body, default=str)
+    text = body if isinstance(body, str) else json.dumps(body)
     return text.encode(errors="surrogatepass")

@@ -64,7 +64,7 @@ def _is_v2(event: dict[str, Any]) -> bool:
 
 
 def _is_lambda_url(event: dict[str, Any]) -> bool:
-    return _is_v2(event) and ".lambda-url." in str(as_object(event["requestContext"]).get("domainName", ""))
+    return _is_v2(event) and ".lambda-url." in str(event["requestContext"].get("domainName"))
 
 
 def _is_alb(event: dict[str, Any]) -> bool:
@@ -72,7 +72,7 @@ def _is_alb(event: dict[str, Any]) -> bool:
 
 
 def _is_v1(event: dict[str, Any]) -> bool:
-    return "httpMethod" in event and ("resource" in event or "multiValueHeaders" in event)
+    return "httpMethod" in event and "resource" in event
 
 
 def _is_scf_gateway(event: dict[str, Any]) -> bool:
@@ -142,7 +142,7 @@ def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
         return b"", True
     if not isinstance(body, str):
         return json.dumps(body).encode(), False
-    if str(event.get("isBase64Encoded", "")).lower() != "true":
+    if str(event.get("isBase64Encoded")).lower() != "true":
         return body.encode(errors="surrogatepass"), True
     try:
         return decode_base64(body), True

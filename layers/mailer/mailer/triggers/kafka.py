@@ -44,7 +44,7 @@ def _message(cluster: str, arn: str, partition: str, record: dict[str, Any]) -> 
     return Message(
         message_key(f"kafka:{cluster}", partition, offset, content),
         from_base64(record.get("value")),
-        {"source": "kafka", "topic": as_text(record.get("topic")) or partition.rpartition("-")[0]},
+        {"source": "kafka", "topic": partition.rpartition("-")[0]},
         ordering_key=partition,
         item_identifier={"partition": partition, "offset": offset},
         old_key=message_key(f"kafka:{arn}", partition, offset),
