@@ -121,7 +121,8 @@ def test_a_body_in_base64_is_decoded_to_the_bytes_that_were_sent(
     text = base64.b64encode(content).decode()
     encodings = {True: content, "true": content, "True": content, False: text.encode(), "": text.encode()}
     for flag, body in encodings.items():
-        assert read_http(event(body=text, isBase64Encoded=flag))[1].body == body
+        request = read_http(event(body=text, isBase64Encoded=flag))[1]
+        assert (request.body, request.body_is_verbatim) == (body, True)
 
 
 @every_shape
@@ -149,6 +150,12 @@ def test_names_of_headers_are_read_in_any_case(trigger: str, event: Any) -> None
 @pytest.mark.parametrize("headers", [None, {}, [], "x"])
 def test_an_event_without_headers_has_none(trigger: str, event: Any, headers: Any) -> None:
     assert read_http(event(headers=headers, multiValueHeaders=None))[1].headers == {}
+
+
+@pytest.mark.parametrize(("sent", "read"), [(100, 100), (101, 101), (102, 101), (10_000, 101)])
+def test_no_more_headers_are_read_than_show_that_there_are_too_many(sent: int, read: int) -> None:
+    headers = {f"X-{number}": "x" for number in range(sent)}
+    assert len(read_http(scf_url(headers=headers))[1].headers) == read
 
 
 def test_a_balancer_that_sends_lists_only_is_read_as_well() -> None:
@@ -189,6 +196,8 @@ def test_an_event_without_any_path_is_for_the_root() -> None:
         [],
         {},
         {"body": BODY},
+        {"payload": BODY},
+        {"headers": {"X-Method": "POST", "X-Uri": "/emails"}},
         {"Records": []},
         {"Type": "Timer"},
         {"requestContext": {"http": "GET"}},

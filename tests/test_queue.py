@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factories import LambdaContext, body, scf_context
+from mailer.deadline import Deadline
 from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.ledger.record import State
 from mailer.triggers.ckafka import CKAFKA
-from mailer.triggers.messages import RedeliveryRequired
+from mailer.triggers.invoke import request_id
+from mailer.triggers.messages import Ack, RedeliveryRequired, process
 from mailer.triggers.queue import handle
+from mailer.triggers.sqs import SQS
 from queue_events import ckafka, failures, sqs
 
 if TYPE_CHECKING:
@@ -72,6 +75,21 @@ def test_lost_response_is_acknowledged(runtime: Runtime, ses: Emulator) -> None:
     assert len(ses.inbox()) == 1
 
 
+def test_email_is_sent_for_its_trigger_by_the_runtime_of_its_batch(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    monkeypatch.setenv("MAILER_ACCOUNT", "another")
+    (result,) = process(SQS, SQS.messages(sqs(body())), Deadline(30), runtime)
+    assert runtime.ledger.get(result.report["id"].partition("@")[0])
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["trigger"], line["id"]) == ("sqs", result.report["id"])
+
+
+def test_message_that_is_not_processed_says_so(runtime: Runtime) -> None:
+    (message,) = SQS.messages(sqs(body()))
+    assert process(SQS, [message], Deadline(0.1), runtime) == [(message, Ack.NACK, {"code": "NotProcessed"})]
+
+
 def test_no_time_left_returns_everything_unsent(runtime: Runtime, ses: Emulator) -> None:
     answer = handle(sqs(body(), body(subject="Two")), LambdaContext(0.1))
     assert failures(answer) == ["message-0", "message-1"]
@@ -87,7 +105,22 @@ def test_store_that_is_down_returns_everything_unsent(
         handle(ckafka(body()), scf_context())
     with pytest.raises(StoreUnavailable):
         handle({"unknown": "event"}, scf_context())
+    with pytest.raises(RedeliveryRequired, match="not sent: StoreUnavailable"):
+        handle(body(), scf_context())
     assert ses.calls() == []
+
+
+def test_message_that_is_refused_or_meets_no_store_is_logged_by_its_key(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    monkeypatch.setenv("MAILER_STORE_URL", "redis://127.0.0.1:1/0")
+    handle(sqs("{not json", group="one"), LambdaContext())
+    handle(sqs(body(), first=1), LambdaContext())
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["trigger"], line["code"], line.get("key")) for line in lines] == [
+        ("sqs", "InvalidRequest", "sqs:message-0"),
+        ("sqs", "StoreUnavailable", "sqs:message-1"),
+    ]
 
 
 def test_wrong_setting_returns_everything_unsent(
@@ -97,7 +130,8 @@ def test_wrong_setting_returns_everything_unsent(
     assert failures(handle(sqs(body()), LambdaContext())) == ["message-0"]
     with pytest.raises(ConfigurationError, match="MAILER_RATE"):
         handle(ckafka(body()), scf_context())
-    assert "MAILER_RATE" in log.getvalue()
+    for line in map(json.loads, log.getvalue().splitlines()):
+        assert (line["trigger"], line["setting"]) == ("queue", "MAILER_RATE")
 
 
 def test_ckafka_batch_is_sent_once_over_redeliveries(runtime: Runtime, ses: Emulator) -> None:
@@ -149,11 +183,20 @@ def test_partition_is_read_in_either_spelling(runtime: Runtime, ses: Emulator) -
 
 @pytest.mark.parametrize("context", [LambdaContext(), scf_context(), None])
 @pytest.mark.parametrize("event", [{}, {"Records": [{"eventSource": "aws:s3"}]}, None, {"Records": [1]}])
-def test_unknown_event_becomes_a_dead_letter(runtime: Runtime, event: Any, context: Any) -> None:
-    answer = handle(event, context)
-    assert answer["code"] == "UnknownEvent"
+def test_unknown_event_becomes_a_dead_letter(
+    runtime: Runtime, log: io.StringIO, event: Any, context: Any
+) -> None:
+    detail = "must be messages of a known source, or an email request"
+    assert handle(event, context) == {
+        "code": "UnknownEvent",
+        "errors": [{"pointer": "", "detail": detail}],
+    }
     [letter] = runtime.ledger.dead_letters()
     assert json.loads(letter["body"]) == event
+    assert json.loads(letter["reason"]) == {"code": "UnknownEvent", "detail": detail}
+    assert context is None or letter["source"] == f"invocation:{request_id(context)}"
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["trigger"], line["code"]) == ("queue", "UnknownEvent")
 
 
 def test_one_key_through_two_triggers_is_one_email(runtime: Runtime, ses: Emulator) -> None:

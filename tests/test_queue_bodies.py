@@ -120,34 +120,60 @@ def test_cloud_event_is_one_email_through_every_source(runtime: Runtime, ses: Em
     assert len(ses.calls()) == 3
 
 
+ADDRESS = "must be an address such as `name@mail.example` (other scripts in punycode)"
+NOT_EMPTY = "must be a text that is not empty"
+NOT_UTF_8 = "the body is not UTF-8"
+NO_DIGEST = "must name a digest of mailer.toml"
+ITEM = {"digest": "daily", "recipient": "ann@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
+
+
 @pytest.mark.parametrize(
-    ("event", "pointers"),
+    ("event", "errors"),
     [
-        (cloud_event(body(), specversion="0.3"), ["/specversion"]),
-        (cloud_event(body(), id="", source=7), ["/id", "/source"]),
-        (cloud_event(body(to="nobody", subject="")), ["/data/to", "/data/subject"]),
-        (cloud_event(None), ["/data"]),
-        (cloud_event("{not json"), ["/data"]),
-        ({**cloud_event(None), "data_base64": "!"}, ["/data"]),
+        (cloud_event(body(), specversion="0.3"), {"/specversion": "must be 1.0"}),
+        (cloud_event(body(), id="", source=7), {"/id": NOT_EMPTY, "/source": NOT_EMPTY}),
+        (
+            cloud_event(body(to="nobody", subject="")),
+            {"/data/to": ADDRESS, "/data/subject": "must not be empty"},
+        ),
+        (cloud_event(None), {"/data": "must be a JSON object"}),
+        (cloud_event("{not json"), {"/data": "is not JSON"}),
+        ({**cloud_event(None), "data_base64": "!"}, {"/data": "is not JSON"}),
+        ({**cloud_event(None), "data_base64": "/w=="}, {"/data": NOT_UTF_8}),
+        (ITEM, {"/digest": NO_DIGEST}),
+        ({"digest": "daily", "recipient": "a@b.example"}, {"/digest": NO_DIGEST, "/item": "is required"}),
     ],
 )
-def test_bad_cloud_event_is_refused_with_pointers_into_it(
-    runtime: Runtime, ses: Emulator, event: dict[str, Any], pointers: list[str]
+def test_bad_body_is_refused_with_pointers_into_it(
+    runtime: Runtime, ses: Emulator, event: dict[str, Any], errors: dict[str, str]
 ) -> None:
     handle(ckafka(event), scf_context())
-    assert [error["pointer"] for error in reason(runtime)["errors"]] == pointers
+    found = reason(runtime)
+    assert [(error["pointer"], error["detail"]) for error in found.pop("errors")] == [*errors.items()]
+    assert found == {"code": "InvalidRequest"}
     assert ses.calls() == []
 
 
-@pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
-def test_item_of_a_digest_is_distinguished_from_an_email(
-    runtime: Runtime, ses: Emulator, around: Any
+def test_body_that_is_not_text_is_refused_and_kept_as_base64(runtime: Runtime, ses: Emulator) -> None:
+    handle(kafka({"emails-0": [b"\xff"]}), LambdaContext())
+    assert reason(runtime) == {
+        "code": "InvalidRequest",
+        "errors": [{"pointer": "", "detail": NOT_UTF_8}],
+        "encoding": "base64",
+    }
+    (letter,) = runtime.ledger.dead_letters()
+    assert letter["body"] == "/w=="
+
+
+@pytest.mark.parametrize("around", [lambda request: request, cloud_event], ids=["alone", "in an event"])
+def test_sender_that_a_request_leaves_out_is_the_one_of_mailer_toml(
+    configured: Any, ses: Emulator, around: Any
 ) -> None:
-    item = {"digest": "daily", "recipient": "a@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
-    handle(ckafka(around(item)), scf_context())
-    (error,) = reason(runtime)["errors"]
-    assert error["pointer"].endswith("/digest")
-    assert ses.calls() == []
+    configured('{ topic = "another" }')
+    request = {name: value for name, value in body().items() if name != "from"}
+    assert failures(handle(sqs(around(request)), LambdaContext())) == []
+    (mail,) = ses.inbox()
+    assert mail.raw["FromEmailAddress"] == "Shop <noreply@mail.shop.example>"
 
 
 ORIGINS = {
@@ -280,20 +306,11 @@ def test_wrong_table_is_named(table: Any, setting: str) -> None:
     assert error.value.setting == setting
 
 
-ITEM = {"digest": "daily", "recipient": "ann@customer.example", "item": {"title": "New"}, "item_id": "c-1"}
-
-
 @pytest.mark.parametrize("around", [lambda item: item, cloud_event], ids=["alone", "in an event"])
+@pytest.mark.usefixtures("digests_toml")
 def test_item_of_a_digest_is_queued_once_and_sent_with_its_run(
-    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, around: Any
+    runtime: Runtime, ses: Emulator, around: Any
 ) -> None:
-    path = tmp_path / "mailer.toml"
-    path.write_text(
-        "[defaults]\nfrom = 'digest@mail.shop.example'\n"
-        "[digests.daily]\nsubject = '{{ total }} updates'\ntemplate_id = 100092\n"
-        "[digests.daily.data]\ncount = '{{ total }}'\nlist = '{{ items[0].title }}'\n"
-    )
-    monkeypatch.setenv("MAILER_CONFIG", str(path))
     unnamed = {name: value for name, value in ITEM.items() if name != "item_id"}
     event = ckafka(around(ITEM), around(unnamed))
     event["Records"][1]["Ckafka"]["topic"] = "t" * 249  # the longest name there is
@@ -304,3 +321,30 @@ def test_item_of_a_digest_is_queued_once_and_sent_with_its_run(
     (mail,) = ses.inbox()
     assert mail.subject == "2 updates"
     assert mail.to == ["ann@customer.example"]
+
+
+LONG = "x" * (255 - len("invoke:"))
+
+
+@pytest.mark.usefixtures("digests_toml")
+@pytest.mark.parametrize(
+    ("request_id", "item_id"),
+    [
+        ("r-1", "invoke:r-1"),
+        (LONG, f"invoke:{LONG}"),
+        (f"{LONG}x", "2bbc61b28eefc548f7fcc3307810bf4c845e58939266d306016cb79915076409"),
+    ],
+    ids=["short", "as long as an item_id may be", "too long"],
+)
+def test_item_without_an_id_is_identified_by_its_message_in_every_version(
+    request_id: str, item_id: str
+) -> None:
+    unnamed = {name: value for name, value in ITEM.items() if name != "item_id"}
+    context = scf_context() | {"request_id": request_id}
+    assert handle(unnamed, context) == {"state": "queued", "duplicate": False}
+    assert handle({**unnamed, "item_id": item_id}, scf_context()) == {"state": "queued", "duplicate": True}
+
+
+def test_invocation_that_no_table_selects_is_answered_so(configured: Any) -> None:
+    configured('{ source = "invoke" }')
+    assert handle({**ORDER, "paid": False}, LambdaContext()) == {"state": "ignored"}

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from factories import LambdaContext, body, scf_context
 from local.sample_events import sample_event
+from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError
 from mailer.ledger import DeferPolicy
 from mailer.triggers.messages import Ack, RedeliveryRequired
@@ -287,6 +288,32 @@ def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
     assert letters(runtime) == []
 
 
+@pytest.mark.parametrize(
+    ("event", "ctx", "key"),
+    [
+        (sqs(body()), LambdaContext(), "sqs:message-0"),
+        (sns_in_sqs(body()), LambdaContext(), "sns:95df01b4"),
+        (cloud_event(body()), scf_context(), "cloudevent:/shop:A-1"),
+        (sqs(cloud_event(body())), LambdaContext(), "cloudevent:/shop:A-1"),
+        (ckafka(cloud_event(body())), scf_context(), "cloudevent:/shop:A-1"),
+        (body(), LambdaContext(), "invoke:11111111-2222-3333-4444-555555555555"),
+        (body(), scf_context(), "invoke:f03dc946-3df4-45a0-8e54-000000000000"),
+    ],
+    ids=["sqs", "sns", "event", "event in sqs", "event in ckafka", "invoke on lambda", "invoke on scf"],
+)
+def test_identity_of_a_message_is_the_text_that_earlier_versions_stored(
+    runtime: Runtime, ses: Emulator, event: dict[str, Any], ctx: Any, key: str
+) -> None:
+    """Under another text, a redelivery after an upgrade would be sent again.
+
+    `test_message_sources.py` has the texts of every source.
+    """
+    handle(event, ctx)
+    (mail,) = ses.inbox()
+    email_id = Key(key, KeyKind.PLATFORM).email_id(runtime.settings.account)
+    assert mail.smtp_message_id == f"<{email_id}@mail.shop.example>"
+
+
 @pytest.mark.parametrize("source", REDELIVERED)
 def test_other_content_under_a_key_of_the_caller_is_refused(
     runtime: Runtime, ses: Emulator, source: str
@@ -354,7 +381,11 @@ def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, s
     for _ in range(2):
         assert handle(event, LambdaContext()) == {"records": 2}
     (letter,) = letters(runtime)
-    assert letter["reason"]["errors"][0]["pointer"] == "/idempotency_key"
+    detail = "is required: the message has no identity that lasts over redeliveries"
+    assert letter["reason"] == {
+        "code": "InvalidRequest",
+        "errors": [{"pointer": "/idempotency_key", "detail": detail}],
+    }
     assert len(ses.calls()) == 1
 
 

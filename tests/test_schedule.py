@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from digest_runs import add, item
 from factories import LambdaContext, email, scf_context
 from mailer.delivery.deliver import deliver
 from mailer.ledger.record import State
@@ -55,6 +56,15 @@ def test_sweep_sends_what_is_due_and_only_that(
     assert handle(event, context) == {"job": "sweep", "accepted": 3}
     assert {mail.subject for mail in ses.inbox()} == {"Mail 0", "Mail 1", "Mail 2"}
     assert handle(event, context) == {"job": "sweep"}
+
+
+@pytest.mark.usefixtures("digests_toml")
+def test_plan_counts_what_a_digest_would_do_at_the_scheduled_time(runtime: Runtime, ses: Emulator) -> None:
+    add(runtime, item(1), digest="morning")
+    for time, why in (("2026-05-01T01:00:00Z", "send"), ("2026-05-01T05:00:00Z", "not_its_hour")):
+        plan = {"job": "plan", "digest": "morning", "scheduled_time": time}
+        assert handle(plan, LambdaContext()) == {"job": "plan", why: 1}
+    assert ses.calls() == []
 
 
 def test_scheduled_email_is_sent_when_it_is_due(runtime: Runtime, ses: Emulator) -> None:
