@@ -141,6 +141,7 @@ ITEM = {"digest": "daily", "recipient": "ann@customer.example", "item": {"title"
         ({**cloud_event(None), "data_base64": "!"}, {"/data": "is not JSON"}),
         ({**cloud_event(None), "data_base64": "/w=="}, {"/data": NOT_UTF_8}),
         (ITEM, {"/digest": NO_DIGEST}),
+        (cloud_event(ITEM), {"/data/digest": NO_DIGEST}),
         ({"digest": "daily", "recipient": "a@b.example"}, {"/digest": NO_DIGEST, "/item": "is required"}),
     ],
 )

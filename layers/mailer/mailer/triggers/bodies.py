@@ -6,7 +6,7 @@ Each may be the `data` of a CloudEvent in structured mode (CloudEvents 1.0, JSON
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mailer.email.request import EmailRequest
@@ -36,10 +36,14 @@ class ParsedEmail:
 
 @dataclass(frozen=True)
 class DigestItem:
-    """The unchecked item of a digest (`digest`, `recipient`, `item` and more) and its message's key."""
+    """The unchecked item of a digest (`digest`, `recipient`, `item` and more) and its message's key.
+
+    `pointer` says where in the body the item is.
+    """
 
     fields: dict[str, Any]
     platform_key: str | None
+    pointer: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,10 @@ def _parsed(
     if not event:
         return _read(document, key, config)
     try:
-        return _read(_data(document), key, config)
+        parsed = _read(_data(document), key, config)
     except InvalidRequest as error:
         raise error.under("/data") from error
+    return replace(parsed, pointer="/data") if isinstance(parsed, DigestItem) else parsed
 
 
 def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEmail | DigestItem:

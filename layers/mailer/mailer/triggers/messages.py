@@ -223,7 +223,7 @@ def _add_digest_item(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict
     try:
         added = add_items(None, [{"item_id": item_id, **item.fields}], batch.runtime)
     except InvalidRequest as error:
-        raise error.relative_to("/0") from None
+        raise error.relative_to("/0").under(item.pointer) from None
     return Disposition.ACCEPTED, {"state": "queued", "duplicate": bool(added.duplicates)}
 
 
