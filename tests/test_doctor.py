@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from factories import SECRET
+from http_calls import call
 from local.ses_emulator import Emulator
 from mailer.__main__ import main
 from mailer.config.settings import Settings
@@ -27,7 +28,7 @@ def test_healthy_deployment_has_nothing_wrong(
     monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-of-the-tests")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(line.startswith("ok ") for line in lines)
     assert ses.calls() == []  # it sends nothing
 
@@ -58,6 +59,35 @@ def test_store_that_would_lose_records_is_found(
     finally:
         runtime.ledger.store.client.config_set(setting, good)
     assert "WRONG" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("used", "result", "status"), [(79, "ok", 0), (80, "note", 0), (100, "WRONG", 1)])
+def test_dead_letters_that_leave_no_room_are_found(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str], used: int, result: str, status: int
+) -> None:
+    size = runtime.settings.dead_letters_max * used // 100 + 1
+    runtime.ledger.store.client.hset(runtime.ledger.store.key("dead_size"), "bytes", size)
+    assert main(["doctor"]) == status
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "store: dead letters" in line]
+    assert line.startswith(result)
+    assert line.endswith(f" {used} % of MAILER_DEAD_LETTERS_MAX are used")
+    assert call("GET", "/health")[2] == {"status": "ok" if result == "ok" else "degraded"}
+
+
+@pytest.mark.parametrize(("room", "result"), [(2.0, "ok"), (1.1, "note"), (0.9, "WRONG")])
+def test_memory_that_is_nearly_full_is_found(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str], room: float, result: str
+) -> None:
+    client = runtime.ledger.store.client
+    client.config_set("maxmemory", int(room * client.info("memory")["used_memory"]))
+    try:
+        assert main(["doctor"]) == int(result == "WRONG")
+        assert call("GET", "/health")[2] == {"status": "ok" if result == "ok" else "degraded"}
+    finally:
+        client.config_set("maxmemory", 0)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "store: memory" in line]
+    assert line.startswith(result)
+    assert line.endswith(" % of maxmemory are used")
 
 
 def test_store_that_is_down_is_found(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,10 +234,10 @@ def test_unknown_event_gets_a_response(environment: dict[str, str], event: Any) 
 def test_unexpected_error_is_500_without_a_trace(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    def broken() -> None:
+    def broken(_store: Any) -> None:
         raise ZeroDivisionError("ann@customer.example")
 
-    monkeypatch.setattr(runtime.ledger.store, "ping", broken)
+    monkeypatch.setattr("mailer.http_api.pages.store_usage", broken)
     answer = app.handle(api_gateway_v2("GET", "/health", {}, None), LambdaContext())
     assert answer["statusCode"] == 500
     assert "Traceback" not in json.dumps(answer)

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dead_letter_lists import add_uncounted
 from factories import LambdaContext, body, email
 from http_calls import call
+from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
+from mailer.delivery.sweep import sweep
+from mailer.errors import StoreUnavailable
 from mailer.triggers.queue import handle
 from queue_events import sqs
 
 if TYPE_CHECKING:
+    import io
     from pathlib import Path
 
     from local.ses_emulator import Emulator
@@ -99,6 +104,62 @@ def test_what_a_condition_leaves_out_is_counted(
         ({"Ignored"}, "sqs"),
         ({"Ignored"}, "api-gateway-v2"),
     ]
+
+
+@pytest.mark.usefixtures("on_lambda")
+def test_sweep_says_how_full_the_store_and_its_dead_letters_are(
+    runtime: Runtime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_uncounted(runtime, 2, body="x" * runtime.settings.dead_letters_max)
+    client = runtime.ledger.store.client
+    sweep("eventbridge", Deadline(5), runtime)
+    client.config_set("maxmemory", 2 * client.info("memory")["used_memory"])
+    try:
+        sweep("eventbridge", Deadline(5), runtime)
+    finally:
+        client.config_set("maxmemory", 0)
+    without_limit, line = blobs(capsys)
+    assert counted(without_limit) == {"DeadLetters", "DeadLettersUsed"}
+    assert counted(line) == {"DeadLetters", "DeadLettersUsed", "StoreUsed"}
+    assert line["DeadLetters"] == [2.0]
+    assert line["DeadLettersUsed"] == [200.0]
+    assert 40 < line["StoreUsed"][0] < 60
+    units = {metric["Name"]: metric["Unit"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert units == {"DeadLetters": "Count", "DeadLettersUsed": "Percent", "StoreUsed": "Percent"}
+    assert [set(one) for one in line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]] == [
+        {"service"},
+        {"service", "trigger"},
+    ]
+
+
+def test_sweep_logs_how_full_the_store_is_and_warns_from_80_percent_on(
+    runtime: Runtime, log: io.StringIO
+) -> None:
+    add_uncounted(runtime, 1)
+    for used in (79, 80):
+        store = runtime.ledger.store
+        size = {"letters": 1, "bytes": runtime.settings.dead_letters_max * used // 100 + 1}
+        store.client.hset(store.key("dead_size"), mapping=size)
+        sweep("scf-timer", Deadline(5), runtime)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["level"], line["message"], line["trigger"]) for line in lines] == [
+        ("INFO", "store", "scf-timer"),
+        ("WARNING", "store", "scf-timer"),
+    ]
+    assert [line["dead_letters_used"] for line in lines] == [79.0, 80.0]
+    assert [(line.get("store_used"), line["dead_letters"]) for line in lines] == [(None, 1)] * 2
+
+
+def test_sweep_has_done_its_work_where_the_server_does_not_say_how_full_it_is(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_uncounted(runtime, 1, days=31)
+    monkeypatch.setattr("mailer.delivery.sweep.store_usage", lambda _store: fail())
+    assert sweep("test", Deadline(5), runtime) == {"expired_dead_letters": 1}
+
+
+def fail() -> None:
+    raise StoreUnavailable("ResponseError")
 
 
 def test_service_has_a_name_where_none_is_set(

@@ -63,7 +63,7 @@ def not_sent(disposition: Disposition, code: str, action: Action, retry_after: f
             not_sent(Disposition.HALTED, "FailedOperation.InsufficientBalance", Action.HALT, 60.0),
         ),
         (
-            Admission(Verdict.BACKLOG_FULL, code="FailedOperation.InsufficientBalance", wait=60.0),
+            Admission(Verdict.BACKLOG_FULL, code="Ledger.BacklogFull", wait=60.0),
             not_sent(Disposition.RETRY_LATER, "Ledger.BacklogFull", Action.RETRY, 60.0),
         ),
         (

@@ -18,8 +18,8 @@ DIGEST = hashlib.sha256(b"key").hexdigest()
 OF_NOTHING = hashlib.sha256(b"").hexdigest()
 VARIABLES = [
     "MAILER_STORE_URL", "MAILER_SES_ENDPOINT", "MAILER_SES_REGION", "MAILER_ACCOUNT", "MAILER_RATE",
-    "MAILER_UNKNOWN_GRACE", "MAILER_DEFERRED_MAX", "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN",
-    "MAILER_API_KEYS",
+    "MAILER_UNKNOWN_GRACE", "MAILER_DEFERRED_MAX", "MAILER_RETENTION_DAYS", "MAILER_DEAD_LETTERS_MAX",
+    "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN", "MAILER_API_KEYS",
 ]  # fmt: skip
 
 
@@ -40,6 +40,7 @@ def test_the_store_is_the_only_setting_that_must_be_given() -> None:
         900,
         10_000,
     )
+    assert (given.retention_days, given.dead_letters_max) == (30, 67_108_864)
     assert (given.store_url, given.config_path, given.callback_tokens, given.api_keys) == (
         STORE,
         None,
@@ -71,6 +72,10 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_RATE", "1000", "rate", 1000),
         ("MAILER_UNKNOWN_GRACE", "86400", "unknown_grace", 86_400),
         ("MAILER_DEFERRED_MAX", "0", "deferred_max", 0),
+        ("MAILER_RETENTION_DAYS", "1", "retention_days", 1),
+        ("MAILER_RETENTION_DAYS", "365", "retention_days", 365),
+        ("MAILER_DEAD_LETTERS_MAX", "65536", "dead_letters_max", 65_536),
+        ("MAILER_DEAD_LETTERS_MAX", "999999999", "dead_letters_max", 999_999_999),
         ("MAILER_CONFIG", "mailer.toml", "config_path", "mailer.toml"),
         ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_tokens", ("t0ken-of-16-chars",)),
         ("MAILER_CALLBACK_TOKEN", f" {'a' * 16}  {'b' * 128} ", "callback_tokens", ("a" * 16, "b" * 128)),
@@ -130,6 +135,10 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
         ("MAILER_UNKNOWN_GRACE", "0"),
         ("MAILER_UNKNOWN_GRACE", "86401"),
         ("MAILER_DEFERRED_MAX", "10000001"),
+        ("MAILER_RETENTION_DAYS", "0"),
+        ("MAILER_RETENTION_DAYS", "366"),
+        ("MAILER_DEAD_LETTERS_MAX", "65535"),
+        ("MAILER_DEAD_LETTERS_MAX", "1000000000"),
         *(
             ("MAILER_API_KEYS", keys)
             for keys in ("secret", ":" + DIGEST, "a:", "a:secret", f"a:{DIGEST}0", f"{DIGEST}:a")

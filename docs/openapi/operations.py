@@ -252,7 +252,8 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
     ("GET", "/health"): Operation(
         "getHealth",
         "Check the settings and the store. `degraded`: the webhooks of a source cannot be verified, because "
-        "its secret is missing or wrong; the log names the variable.",
+        "its secret is missing or wrong (the log names the variable); or the store or its dead letters are "
+        "80 % full.",
         {200: Answer("emails can be accepted", "Health", {"status": "ok"})},
         (413, 431, 503),
     ),

@@ -294,7 +294,7 @@ def test_access_log_holds_no_path(resources: Json) -> None:
 
 def test_every_alarm_tells_someone(resources: Json) -> None:
     alarms = of_type(resources, "AWS::CloudWatch::Alarm")
-    assert len(alarms) == 13
+    assert len(alarms) == 16
     assert all(alarm["AlarmActions"] == [{"Ref": "Alarms"}] for alarm in alarms.values())
     assert all(alarm["AlarmDescription"] for alarm in alarms.values())
 

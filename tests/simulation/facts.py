@@ -67,7 +67,8 @@ class Plan:
 
     In a `long` history more than the retention passes at the end. In a `full` one the store is still full
     when the other faults are over. In one with `halts` there are more emails, and SES refuses them for the
-    state of the account, a sender or a template.
+    state of the account, a sender or a template. `dead_letters_max` may be so few bytes that one or two
+    letters have room, or none beside an old one that is there from the beginning.
     """
 
     deferred_max: int
@@ -77,6 +78,7 @@ class Plan:
     long: bool
     full: bool
     halts: bool
+    dead_letters_max: int
 
     @classmethod
     def drawn(cls, random: Random) -> Plan:
@@ -89,6 +91,7 @@ class Plan:
             long=random.random() < 0.15,
             full=random.random() < 0.1,
             halts=random.random() < 0.1,
+            dead_letters_max=random.choice((*[1_000_000] * 6, 1000, 1)),
         )
 
 

@@ -11,7 +11,7 @@ from mailer.config.settings import Settings
 from mailer.deadline import Deadline
 from mailer.delivery.sweep import sweep
 from mailer.errors import InvalidRequest, StoreUnavailable
-from mailer.ledger import Ledger
+from mailer.ledger import Bounds, Ledger
 from mailer.runtime import Runtime
 from simulation.facts import DAY, HOUR, MINUTE, SECOND, SENDERS, Plan
 from simulation.faults import Faults
@@ -49,6 +49,9 @@ class History:
         self.faults = Faults(self.world, store, self.labels)
         store.begin(self.world, self.faults)
         self.plan = Plan.drawn(random)
+        store.bounds = Bounds(dead_letters_max=self.plan.dead_letters_max)
+        if self.plan.dead_letters_max == 1:
+            store.add_dead_letter()
         self.ses = Ses(self.world, self.faults, self._accepted, halts=self.plan.halts)
         self.emails: list[Email] = []
         self.items: list[Item] = []

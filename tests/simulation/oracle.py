@@ -25,13 +25,13 @@ FOREVER = (
     "scheduled",
     "open",
     "digest_expiry",
-    "dead",
     "unsubscribed:",
     "suppressed:",
     "email:",
     "digest:",
 )
-KEPT = ("dead", "unsubscribed:", "suppressed:", "digest_expiry_complete")  # when all else is over
+DEAD = ("dead", "dead_size")  # whose members have a life, and a cap
+KEPT = ("unsubscribed:", "suppressed:", "digest_expiry_complete")  # when all else is over
 RUNS = ("runs", "cursors")  # of a digest: the next run drops what a killed one has left
 _INDEXES = ("due", "scheduled", "open", "unmatched")
 
@@ -59,9 +59,18 @@ class Oracle:
             if index != "unmatched" and ids - records.keys():
                 raise Violation(f"{index} has {sorted(ids - records.keys())}, without records")
         for key, (_, deadline) in dump.items():
-            if deadline is None and not key.startswith(FOREVER):
+            if deadline is None and key not in DEAD and not key.startswith(FOREVER):
                 raise Violation(f"{key} stays for ever")
+        self._check_dead_letters(content.get("dead", []), content.get("dead_size", {}))
         return content
+
+    def _check_dead_letters(self, letters: list[Content], size: Content) -> None:
+        bytes_ = sum(len(text.encode()) for letter in letters for text in letter.values())
+        counted = int(size.get("letters", 0)), int(size.get("bytes", 0))
+        if counted != (len(letters), bytes_):
+            raise Violation(f"the dead letters are {(len(letters), bytes_)}, and counted as {counted}")
+        if not letters and size:
+            raise Violation(f"there is no dead letter, and a size of {size}")
 
     def _check_record(self, email: str, record: Content, member_of: dict[str, bool], expires: bool) -> None:  # noqa: FBT001
         name, state, kept = self._label(email), record["state"], "body" in record

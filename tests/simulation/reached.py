@@ -44,6 +44,7 @@ EXPECTED = (
     "settle: superseded",
     *(f"resolve: {decision.value}" for decision in Decision if decision is not Decision.UNDECIDED),
     "postpone: undecided",
+    *(f"{script}: dead letters full" for script in ("admit", "dead_letter", "digest_add")),
     *(f"ses_event: {verdict}" for verdict in ("settled", "recorded", "repeated", "absent")),
     *(f"evidence: {evidence}" for evidence in ("callback", "status-query", "no-trace", "operator")),
     *(f"operator: {word}" for word in ("accepted", "failed", "resend")),

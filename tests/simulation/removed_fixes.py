@@ -22,7 +22,7 @@ _ONE_DEAD_LETTER_A_KEY = """  local mark = keys.record:gsub(':email:', ':dead_le
   if not redis.call('SET', mark, '1', 'NX', 'PX', '2592000000') then
     return
   end
-  redis.call('XADD', keys.dead"""
+  add_dead_letter(keys, 'email:'"""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ REMOVED_FIXES = (
         scripts=(
             (
                 "record",
-                "  redis.call('XADD', keys.dead",
+                "  add_dead_letter(keys, 'email:'",
                 _ONE_DEAD_LETTER_A_KEY,
             ),
         ),
@@ -136,7 +136,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance without a MessageId owns no row",
         "accepted",
-        first=130,
+        first=350,
         scripts=(("record", "elseif record.route then", "elseif false then"),),
     ),
     RemovedFix(
@@ -171,6 +171,13 @@ REMOVED_FIXES = (
                     "      local since = redis.call('HGET', KEYS[halts_from + index], 'since')"
                 ),
             ),
+        ),
+    ),
+    RemovedFix(
+        "dead letters stay for ever",
+        "after the retention",
+        scripts=(
+            ("dead_letter_expire", "expire_dead_letters(keys, clock(), tonumber(ARGV[1]), count)", "0"),
         ),
     ),
     RemovedFix(

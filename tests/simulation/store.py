@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import valkey
 
 import mailer.ledger.store
+from mailer.errors import DeadLettersFull
 from mailer.ledger import Store
 from mailer.ledger.digests import SHARED
 from simulation.client import SimulatedClient
@@ -137,6 +138,8 @@ class SimulatedStore(Store):
         now = self.time()
         if args[0] == "TIME":
             return divmod(now * 1000, 1_000_000)
+        if args[0] == "INFO":
+            return {"used_memory": 0, "maxmemory": 0}
         if args[0] == "EXPIRE":
             return self._direct.evalsha(self._expire, 1, args[1], now + int(args[2]) * 1000)
         if now == self._ticked:
@@ -166,7 +169,12 @@ class SimulatedStore(Store):
                 wanted = " ".join([given.get("state", ""), given.get("code", "")]).strip()
                 shown = f"as {wanted} -> " if wanted else "-> "
                 world.note(world.process.name, f"{name} {label} {shown}{fields['verdict']}, is {state}")
-        elif world.lines is not None:
+            if fields.get("code") == DeadLettersFull.code:
+                world.reach(f"{name}: dead letters full")
+            return
+        if reply == {"dead_letter": "full", "digest_add": -1}.get(name, ()):
+            world.reach(f"{name}: dead letters full")
+        if world.lines is not None:
             world.note(world.process.name, f"{name} {label} -> {str(reply)[:MAX_SHOWN]}")
 
     # What happens to the store.
@@ -191,6 +199,13 @@ class SimulatedStore(Store):
     def fill(self, *, full: bool) -> None:
         """Let the store reach its maxmemory, or have room again."""
         self._direct.config_set("maxmemory", 1 if full else 0)
+
+    def add_dead_letter(self) -> None:
+        """Let the store have a dead letter of another time."""
+        letter = {"source": "another", "reason": "{}", "body": "{}"}
+        self._direct.xadd(self.key("dead"), letter, id=f"{self.time()}-1")
+        size = {"letters": 1, "bytes": sum(map(len, letter.values()))}
+        self._direct.hset(self.key("dead_size"), mapping=size)
 
     def flush_scripts(self) -> None:
         """Forget every script, as a restart does."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import clock
 from .config.store_url import StoreUrl, is_loopback
 from .errors import SesFailure, StoreUnavailable
-from .ledger.health import store_health
+from .ledger.health import FULL, NEARLY_FULL, store_health, store_usage
 from .ses.error_table import rule_for
 
 if TYPE_CHECKING:
@@ -93,11 +93,14 @@ def _ses_encryption(settings: Settings) -> Check:
 
 def _store(runtime: Runtime) -> Iterator[Check]:
     try:
-        health = store_health(runtime.ledger.store)
+        yield from _answering_store(runtime)
     except StoreUnavailable as error:
         why = error.__cause__ or error
         yield Check("store", passed=False, detail=f"is unavailable ({why}): nothing can be sent")
-        return
+
+
+def _answering_store(runtime: Runtime) -> Iterator[Check]:
+    health = store_health(runtime.ledger.store)
     yield Check(
         "store: version",
         health.major_version >= MIN_VERSION,
@@ -123,6 +126,16 @@ def _store(runtime: Runtime) -> Iterator[Check]:
             passed=False,
             detail="this server is part of a cluster: add ?cluster=true to MAILER_STORE_URL",
         )
+        return
+    usage = store_usage(runtime.ledger.store)
+    if usage.memory is not None:
+        yield _level("store: memory", usage.memory, "maxmemory")
+    yield _level("store: dead letters", usage.dead_letters_used, "MAILER_DEAD_LETTERS_MAX")
+
+
+def _level(subject: str, used: float, limit: str) -> Check:
+    """Return whether less than 80 % of a limit is used; from 100 % on the store takes nothing new."""
+    return Check(subject, used < NEARLY_FULL, f"{used:g} % of {limit} are used", critical=used >= FULL)
 
 
 def _ses(runtime: Runtime) -> Check:

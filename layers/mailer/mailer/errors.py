@@ -6,6 +6,7 @@
     │   └── UnknownEvent       no trigger of this function has that shape
     ├── Forbidden              the caller is known, and may not do this
     ├── StoreUnavailable       the ledger did not answer: nothing is sent without it
+    │   └── DeadLettersFull    the ledger has no room for what it does not hold yet
     └── SesFailure             a SendEmail call did not end in an acceptance
 
 Each carries `code` (stable, for programs), `retryable` and `retry_after` (seconds, or None).
@@ -43,6 +44,12 @@ class ConfigurationError(MailerError):
         self.rule = rule
 
 
+class SizeRule(str):
+    """The text of a rule about a length, a number of values or bytes, or depth."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One broken rule: `pointer` is an RFC 6901 JSON pointer into the input, `detail` the rule.
@@ -63,14 +70,21 @@ class FieldError:
 
 
 class InvalidRequest(MailerError):
-    """The input breaks at least one rule; `errors` lists the first 20, `total` counts all that were found."""
+    """The input breaks at least one rule; `errors` lists the first 20, `total` counts all that were found.
+
+    It is `too_large` where one of these is a SizeRule.
+    """
 
     code = "InvalidRequest"
 
     def __init__(self, errors: Iterable[FieldError], not_listed: int = 0) -> None:
         remaining = iter(errors)
         self.errors = tuple(islice(remaining, MAX_ERRORS))
-        self.total = len(self.errors) + sum(1 for _ in remaining) + not_listed
+        self.total = len(self.errors) + not_listed
+        self.too_large = any(isinstance(error.detail, SizeRule) for error in self.errors)
+        for error in remaining:
+            self.total += 1
+            self.too_large |= isinstance(error.detail, SizeRule)
         texts = [*map(str, self.errors)]
         if self.total > len(texts):
             texts.append(f"and {self.total - len(texts)} more")
@@ -86,20 +100,25 @@ class InvalidRequest(MailerError):
         """Return one error with the broken rules of several."""
         found = list(refusals)
         errors = [error for refusal in found for error in refusal.errors]
-        return cls(errors, sum(refusal.total for refusal in found) - len(errors))
+        merged = cls(errors, sum(refusal.total for refusal in found) - len(errors))
+        merged.too_large = any(refusal.too_large for refusal in found)
+        return merged
 
     def under(self, prefix: str) -> InvalidRequest:
         """Return the same error for a document that holds the checked one at the pointer `prefix`."""
-        return self._with(FieldError(prefix + error.pointer, error.detail) for error in self.errors)
+        return self.with_errors(FieldError(prefix + error.pointer, error.detail) for error in self.errors)
 
     def relative_to(self, prefix: str) -> InvalidRequest:
         """Return the same error for the part of the checked document at `prefix`: the inverse of `under`."""
-        return self._with(
+        return self.with_errors(
             FieldError(error.pointer.removeprefix(prefix), error.detail) for error in self.errors
         )
 
-    def _with(self, errors: Iterable[FieldError]) -> InvalidRequest:
-        return type(self)(errors, self.total - len(self.errors))
+    def with_errors(self, errors: Iterable[FieldError]) -> InvalidRequest:
+        """Return the same error with others in place of those that are listed, as many."""
+        changed = type(self)(errors, self.total - len(self.errors))
+        changed.too_large = self.too_large
+        return changed
 
     def to_json(self) -> list[dict[str, str]]:
         """Return the listed rules as JSON values: objects with `pointer` and `detail`."""
@@ -129,6 +148,19 @@ class StoreUnavailable(MailerError):
     code = "StoreUnavailable"
     retryable = True
     retry_after = 5
+
+
+class DeadLettersFull(StoreUnavailable):
+    """The dead letters have all the bytes that they may, so the ledger takes nothing that may become one.
+
+    Whoever has it still keeps it, as where the store does not answer; what can be sent at once still is.
+    """
+
+    code = "Ledger.DeadLettersFull"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__("the ledger holds as many bytes of dead letters as MAILER_DEAD_LETTERS_MAX allows")
 
 
 class SesFailure(MailerError):

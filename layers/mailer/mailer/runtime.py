@@ -11,7 +11,7 @@ from .config.file import Config
 from .config.settings import Settings, environment_of_mailer
 from .config.table import setting_at
 from .errors import ConfigurationError
-from .ledger import Ledger, Store
+from .ledger import Bounds, Ledger, Store
 from .ses.client import SesClient
 
 if TYPE_CHECKING:
@@ -75,7 +75,11 @@ def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
         settings,
         config,
         Ledger(
-            Store(settings.store_url, settings.account),
+            Store(
+                settings.store_url,
+                settings.account,
+                Bounds(settings.retention_days, settings.dead_letters_max),
+            ),
             rate=settings.rate,
             deferred_max=settings.deferred_max,
         ),

@@ -49,8 +49,7 @@ class PayloadMapping:
         try:
             request = EmailRequest.parse(fields, defaults)
         except InvalidRequest as error:
-            explained = (self._explain(one) for one in error.errors)
-            raise InvalidRequest(explained, error.total - len(error.errors)) from None
+            raise error.with_errors(self._explain(one) for one in error.errors) from None
         return request.written_as(payload)
 
     def _explain(self, error: FieldError) -> FieldError:
@@ -59,7 +58,8 @@ class PayloadMapping:
             if isinstance(found, dict) and token in found:
                 found = found[token]
         if isinstance(found, ParsedResult):
-            return FieldError(error.pointer, f"{error.detail} (from the expression `{found.expression}`)")
+            detail = f"{error.detail} (from the expression `{found.expression}`)"
+            return FieldError(error.pointer, type(error.detail)(detail))
         return error
 
 

@@ -43,6 +43,8 @@ class Settings:
     rate: int
     unknown_grace: int
     deferred_max: int
+    retention_days: int
+    dead_letters_max: int
     config_path: str | None
     callback_tokens: tuple[str, ...] = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
@@ -68,6 +70,8 @@ class Settings:
             rate=_number(environment, "MAILER_RATE", 20, 1, 1000),
             unknown_grace=_number(environment, "MAILER_UNKNOWN_GRACE", 900, 1, 86_400),
             deferred_max=_number(environment, "MAILER_DEFERRED_MAX", 10_000, 0, 10_000_000),
+            retention_days=_number(environment, "MAILER_RETENTION_DAYS", 30, 1, 365),
+            dead_letters_max=_number(environment, "MAILER_DEAD_LETTERS_MAX", 67_108_864, 65_536, 999_999_999),
             config_path=environment.get("MAILER_CONFIG") or None,
             callback_tokens=_callback_tokens(environment.get("MAILER_CALLBACK_TOKEN", "")),
             api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),

@@ -254,8 +254,6 @@ def _outcome_without_call(attempt: Attempt, admission: Admission) -> Outcome:
     record = admission.record
     if record is None:
         code = admission.code or "Ledger.RateLimited"
-        if admission.verdict is Verdict.BACKLOG_FULL:
-            code = "Ledger.BacklogFull"
         rule = rule_for(code)
         halted = admission.verdict is Verdict.HALTED
         return Outcome(

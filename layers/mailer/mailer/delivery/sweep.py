@@ -1,4 +1,4 @@
-"""The sweep: sends emails that are due, reconciles unknown ones, and dead-letters overdue digest items."""
+"""The sweep: sends what is due, reconciles what is unknown, ends items and dead letters that are old."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mailer.concurrency import WORKERS
 from mailer.errors import InvalidRequest, StoreUnavailable
 from mailer.ledger.digest_expiry import DigestExpiry
+from mailer.ledger.health import store_usage
 from mailer.ledger.unknown import Decision, UnknownLedger
 from mailer.telemetry import logs
+from mailer.telemetry.store_usage import report_usage
 
 from .attempts import stored_attempt
 from .deliver import deliver_stored
@@ -29,8 +31,9 @@ PAGE = 100
 def sweep(trigger: str, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
     """Send what is due and reconcile what is unknown, while time remains; return counts by result.
 
-    Digest items that are too old become dead letters, counted as `expired_items`. What it could not finish is
-    due again a minute later. Raises StoreUnavailable.
+    Digest items that are too old become dead letters, counted as `expired_items`; dead letters that are too
+    old are removed, counted as `expired_dead_letters`. What it could not finish is due again a minute later.
+    Raises StoreUnavailable.
     """
     counts: Counter[str] = Counter()
 
@@ -43,6 +46,9 @@ def sweep(trigger: str, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
             counts.update(pool.map(send, page))
         counts.update(reconciliation.result())
     counts.update(_expire_digest_items(deadline, runtime))
+    counts.update(_expire_dead_letters(deadline, runtime))
+    with suppress(StoreUnavailable):  # the work is done, whether or not the server says how full it is
+        report_usage(store_usage(runtime.ledger.store), trigger)
     return dict(counts)
 
 
@@ -71,6 +77,15 @@ def _expire_digest_items(deadline: Deadline, runtime: Runtime) -> dict[str, int]
         if not deadline.allows_call():
             break
     return {"expired_items": expired} if expired else {}
+
+
+def _expire_dead_letters(deadline: Deadline, runtime: Runtime) -> dict[str, int]:
+    """Remove dead letters that are too old: one page of them, then more while time remains."""
+    expired, more = runtime.ledger.expire_dead_letters(PAGE)
+    while more and deadline.allows_call():
+        removed, more = runtime.ledger.expire_dead_letters(PAGE)
+        expired += removed
+    return {"expired_dead_letters": expired} if expired else {}
 
 
 def _send(email_id: str, trigger: str, deadline: Deadline, runtime: Runtime) -> str:

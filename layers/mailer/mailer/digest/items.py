@@ -20,7 +20,7 @@ from mailer.email.field_errors import Rule, field_errors
 from mailer.email.field_types import Address
 from mailer.email.limits import MAX_KEY_CHARACTERS, MAX_MEMBERS
 from mailer.email.strict_json import check_object, pointer_token
-from mailer.errors import FieldError, InvalidRequest
+from mailer.errors import FieldError, InvalidRequest, SizeRule
 from mailer.ledger.digests import DigestLedger, Item
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class _DigestItem(BaseModel):
     @classmethod
     def _check_length(cls, fields: dict[str, Any]) -> dict[str, Any]:
         if len(fields) > MAX_MEMBERS:
-            raise ValueError(f"has at most {MAX_MEMBERS} fields")
+            raise ValueError(SizeRule(f"has at most {MAX_MEMBERS} fields"))
         return fields
 
     digest: Any = Field(None, validate_default=True)
@@ -56,12 +56,12 @@ class _DigestItem(BaseModel):
     item_id: Annotated[
         str,
         Field(min_length=1, max_length=MAX_KEY_CHARACTERS),
-        Rule(f"must be 1 to {MAX_KEY_CHARACTERS} characters, which the same item always has"),
+        Rule(SizeRule(f"must be 1 to {MAX_KEY_CHARACTERS} characters, which the same item always has")),
     ]
     item: Annotated[
         dict[str, Any],
         Rule(
-            f"must be an object of at most {MAX_ITEM_CHARACTERS} characters of JSON",
+            SizeRule(f"must be an object of at most {MAX_ITEM_CHARACTERS} characters of JSON"),
             lambda item: len(json.dumps(item)) <= MAX_ITEM_CHARACTERS,
         ),
     ]
@@ -83,10 +83,10 @@ def add_items(digest: str | None, items: Sequence[Any], runtime: Runtime) -> Add
 
     Each names its `digest` where `digest` is None. Adding an item again changes nothing, so a call that
     failed may be repeated. Raises InvalidRequest, with a pointer `/index/field` for every broken rule and
-    nothing stored, and StoreUnavailable.
+    nothing stored, DeadLettersFull and StoreUnavailable.
     """
     if len(items) > MAX_ITEMS:
-        raise InvalidRequest.at("", f"at most {MAX_ITEMS} items in one call")
+        raise InvalidRequest.at("", SizeRule(f"at most {MAX_ITEMS} items in one call"))
     refusals: list[InvalidRequest] = []
     context = {"default": digest, "known": runtime.config.digests}
     parsed = [_parse(item, f"/{index}", context, refusals) for index, item in enumerate(items)]

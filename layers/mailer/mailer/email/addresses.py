@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mailer.errors import SizeRule
+
 from .limits import MAX_ADDRESS_CHARACTERS, MAX_LOCAL_PART_CHARACTERS, MAX_SENDER_CHARACTERS
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -35,10 +37,11 @@ def check_address(text: str) -> str:
     check_header_text(text)
     local_part = text.rpartition("@")[0]
     if len(text) > MAX_ADDRESS_CHARACTERS or len(local_part) > MAX_LOCAL_PART_CHARACTERS:
-        raise ValueError(
+        rule = (
             f"an address has at most {MAX_ADDRESS_CHARACTERS} characters, "
             f"{MAX_LOCAL_PART_CHARACTERS} of them before the @"
         )
+        raise ValueError(SizeRule(rule))
     if not _ADDRESS.fullmatch(text):
         raise ValueError("must be an address such as `name@mail.example` (other scripts in punycode)")
     return text
@@ -47,7 +50,7 @@ def check_address(text: str) -> str:
 def check_sender(text: str) -> str:
     """Return `text` if it is `address` or `alias <address>` with exactly one space; raises ValueError."""
     if len(text) > MAX_SENDER_CHARACTERS:
-        raise ValueError(f"has at most {MAX_SENDER_CHARACTERS} characters")
+        raise ValueError(SizeRule(f"has at most {MAX_SENDER_CHARACTERS} characters"))
     check_header_text(text)
     match = _SENDER.fullmatch(text)
     if not match:

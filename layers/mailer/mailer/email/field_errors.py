@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from mailer.errors import SizeRule
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -32,6 +34,7 @@ MESSAGES: Mapping[str, str] = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
 }
+_SIZE_TYPES = frozenset({"string_too_long", "too_long"})
 
 
 @dataclass(frozen=True)
@@ -70,10 +73,19 @@ def errors_at(errors: Iterable[tuple[Location, str]]) -> PydanticCustomError:
 def field_errors(
     error: ValidationError, messages: Mapping[str, str] = MESSAGES
 ) -> Iterator[tuple[Location, str]]:
-    """Yield each location and its rule; `messages` maps pydantic's error types to texts."""
+    """Yield each location and its rule; `messages` maps pydantic's error types to texts.
+
+    A rule about a size, by pydantic's type or as it was raised, is a SizeRule.
+    """
     for detail in error.errors(include_url=False, include_input=False):
         context = detail.get("ctx", {})
         if "errors_at" in context:
             yield from ((detail["loc"] + location, rule) for location, rule in context["errors_at"])
         else:
-            yield detail["loc"], messages.get(detail["type"], "is wrong").format(**context)
+            text = messages.get(detail["type"], "is wrong").format(**context)
+            yield detail["loc"], SizeRule(text) if _is_about_size(detail["type"], context) else text
+
+
+def _is_about_size(kind: str, context: Mapping[str, Any]) -> bool:
+    raised = getattr(context.get("error"), "args", ())
+    return kind in _SIZE_TYPES or any(isinstance(rule, SizeRule) for rule in (context.get("rule"), *raised))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from mailer.errors import SizeRule
+
 from . import limits
 from .addresses import check_address, check_header_text, check_sender
 from .strict_json import decode_base64
@@ -43,7 +45,7 @@ def at_most(limit: int, things: str = "items") -> BeforeValidator:
 
 def _check_length(limit: int, things: str, value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)) and len(value) > limit:
-        raise ValueError(f"has at most {limit} {things}")
+        raise ValueError(SizeRule(f"has at most {limit} {things}"))
     return value
 
 

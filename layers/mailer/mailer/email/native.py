@@ -133,7 +133,8 @@ def _json_text(value: Any, pointer: str, errors: list[FieldError]) -> dict[str, 
         return read_object(value if isinstance(value, str) else "", _EMBEDDED_JSON_DEPTH)
     except InvalidRequest as error:
         found = error.errors[0].detail
-        errors.append(FieldError(pointer, f"must be a string that holds a JSON object; it {found}"))
+        detail = f"must be a string that holds a JSON object; it {found}"
+        errors.append(FieldError(pointer, type(found)(detail)))
         return {}
 
 

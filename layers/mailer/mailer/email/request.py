@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mailer import clock
-from mailer.errors import FieldError, InvalidRequest
+from mailer.errors import FieldError, InvalidRequest, SizeRule
 
 from . import limits
 from .addresses import check_header_name, domain_of
@@ -51,7 +51,7 @@ _RESERVED_HEADERS = {
 }  # fmt: skip
 
 
-_TOO_MANY_FIELDS = f"has at most {limits.MAX_MEMBERS} fields"
+_TOO_MANY_FIELDS = SizeRule(f"has at most {limits.MAX_MEMBERS} fields")
 
 
 def _without_nulls(fields: Any) -> Any:
@@ -232,7 +232,7 @@ class EmailRequest(_Part):
         if (self.template is None) == (self.simple is None):
             yield ("template",), "give either template or simple"
         if sum(attachment.size for attachment in self.attachments) > limits.MAX_ATTACHMENTS_BYTES:
-            yield ("attachments",), "all attachments together have at most 4 MB"
+            yield ("attachments",), SizeRule("all attachments together have at most 4 MB")
         yield from _header_errors(self.headers)
         if self.send_at and self.expires_at and self.send_at >= self.expires_at:
             yield ("expires_at",), "must be later than send_at"
@@ -249,7 +249,7 @@ class EmailRequest(_Part):
     def _size_errors(self) -> Iterator[tuple[Location, str]]:
         smtp_message_id = smtp_message_id_for("-" * ID_CHARACTERS, self.sender)
         if len(json.dumps(to_native(self.document(), smtp_message_id))) > limits.MAX_REQUEST_BYTES:
-            yield (), "the whole request has at most 8 MB once it is encoded for the API"
+            yield (), SizeRule("the whole request has at most 8 MB once it is encoded for the API")
 
 
 def _header_errors(headers: dict[str, str]) -> Iterator[tuple[Location, str]]:

@@ -9,7 +9,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from mailer.errors import InvalidRequest
+from mailer.errors import InvalidRequest, SizeRule
 
 from .limits import MAX_JSON_DEPTH, MAX_JSON_VALUES
 
@@ -20,8 +20,8 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DOUBLE_DIGITS = 309  # no longer whole number fits a double
 # A text, or a name with its colon; an empty list or object; a sign.
 _TOKEN = re.compile(rb'("[^"]*"?)(\s*:)?|[\[{]\s*[\]}]|[\[\]{},]')
-_TOO_MANY = f"holds too much: a document has at most {MAX_JSON_VALUES} values"
-_TOO_DEEP = f"is nested deeper than {MAX_JSON_DEPTH} levels"
+_TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
+_TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
 
 def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class _Check:
     def value(self, value: Any, levels: int) -> None:
         """Check a value that may nest `levels` deep."""
         if levels < 0:
-            raise _Broken("is nested too deep")
+            raise _Broken(SizeRule("is nested too deep"))
         if isinstance(value, str):
             _check_text(value)
         elif isinstance(value, (dict, list)):

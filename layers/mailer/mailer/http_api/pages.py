@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import Response
 
+from mailer.ledger.health import store_usage
 from mailer.telemetry.refused_callers import log_degraded
 
 if TYPE_CHECKING:
@@ -20,14 +21,16 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame
 def get_health(context: RequestContext) -> Response[str]:
     """Return 200 if emails can be accepted; raises ConfigurationError and StoreUnavailable.
 
-    The status is `degraded` while the webhooks of a source cannot be verified; the log names its variable.
+    The status is `degraded` while the webhooks of a source cannot be verified, whose variable the log names,
+    and while the store or its dead letters are 80 % full.
     """
     runtime = context.runtime
-    runtime.ledger.store.ping()
+    usage = store_usage(runtime.ledger.store)
     errors = [error for source in runtime.config.webhooks.values() if (error := source.secret_error())]
     for error in errors:
         log_degraded(context.trigger, error)
-    return Response(200, "application/json", json.dumps({"status": "degraded" if errors else "ok"}))
+    status = "degraded" if errors or usage.nearly_full else "ok"
+    return Response(200, "application/json", json.dumps({"status": status}))
 
 
 def get_openapi(_context: RequestContext) -> Response[str]:

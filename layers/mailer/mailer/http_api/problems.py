@@ -35,6 +35,7 @@ _STATUS = {
     "UnknownEvent": 400,
     "Forbidden": 403,
     "StoreUnavailable": 503,
+    "Ledger.DeadLettersFull": 503,
     "ConfigurationError": 503,
 }
 _RETRYABLE = frozenset({Disposition.RETRY_LATER, Disposition.HALTED, Disposition.IN_FLIGHT})

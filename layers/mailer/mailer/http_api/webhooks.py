@@ -49,7 +49,7 @@ def post_webhook(context: RequestContext) -> Response[str]:
         payload = read_object(request.body)
         outcome = _deliver(source, payload, context)
     except InvalidRequest as error:
-        _dead_letter(source, payload, invalid_reason(error), context)
+        _dead_letter(source, payload, invalid_reason(error), context, too_large=error.too_large)
         raise
     if outcome is None:
         return Response(204, None, "")
@@ -69,11 +69,18 @@ def _deliver(source: WebhookSource, payload: dict[str, Any], context: RequestCon
 
 
 def _dead_letter(
-    source: WebhookSource, payload: dict[str, Any], reason: dict[str, Any], context: RequestContext
+    source: WebhookSource,
+    payload: dict[str, Any],
+    reason: dict[str, Any],
+    context: RequestContext,
+    *,
+    too_large: bool = False,
 ) -> None:
     """Store the refused webhook: many senders do not try again after a 422, and keep nothing."""
     key = _key(source, payload, context)
-    add_dead_letter(context.runtime, context.trigger, key.text, reason, context.request.body)
+    add_dead_letter(
+        context.runtime, context.trigger, key.text, reason, context.request.body, too_large=too_large
+    )
 
 
 def _key(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> PlatformKey:

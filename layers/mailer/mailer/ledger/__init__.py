@@ -5,6 +5,7 @@ account as a hash tag, so that a cluster keeps them together. Only this package 
 """
 
 from .admission import LEASE_SECONDS, Admission, Attempt, CallResult, DeferPolicy, Settlement, Verdict
+from .bounds import Bounds
 from .records import Ledger
 from .store import Store
 
@@ -12,6 +13,7 @@ __all__ = [
     "LEASE_SECONDS",
     "Admission",
     "Attempt",
+    "Bounds",
     "CallResult",
     "DeferPolicy",
     "Ledger",

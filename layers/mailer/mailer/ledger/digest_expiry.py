@@ -8,7 +8,6 @@ from mailer.email.identity import Key, KeyKind, id_for
 
 from .admission import SECOND
 from .digests import SHARED, digest_key, email_key, recipient_keys, recipient_params
-from .records import RETENTION
 
 if TYPE_CHECKING:
     from .store import Store
@@ -59,7 +58,9 @@ class DigestExpiry:
         ids = [Key(text, KeyKind.PLATFORM).email_id(self._account), id_for(self._account, text)]
         keys += [self._store.key("email", email_id) for email_id in ids]
         with self._store.translate_errors():
-            return int(self._expire(keys=keys, args=[recipient_params(digest, key, window=window)]))
+            return int(
+                self._expire(keys=keys, args=[recipient_params(self._store, digest, key, window=window)])
+            )
 
     def adopt(self) -> None:
         """Add the recipients that version 0.1.0 stored to those that `due` finds; once a month."""
@@ -72,4 +73,4 @@ class DigestExpiry:
                 for recipient, _score in client.zscan_iter(key, count=PAGE):
                     member = f"{digest}:{recipient}"
                     client.zadd(self._store.key("digest_expiry"), {member: _UNREAD}, nx=True)
-            client.set(adopted, 1, px=RETENTION)
+            client.set(adopted, 1, px=self._store.bounds.retention)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailer.email.identity import address_hash
+from mailer.errors import DeadLettersFull
 
 from .admission import DAY
-from .records import RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SEEN_MAX = 5000  # item ids remembered for each recipient
 MAX_RUN_AGE_SECONDS = 86_400  # an older unfinished run is dropped; the next run sends its items
 SHARED = ("digest",)  # what the scripts of digests begin with
+_FULL = -1  # the reply of `digest_add` where nothing is added any more
 
 
 def digest_key(store: Store, digest: str, *parts: str) -> str:
@@ -34,14 +35,13 @@ def recipient_keys(store: Store, digest: str, recipient: str) -> list[str]:
     return [
         digest_key(store, digest, "recipients"),
         *(digest_key(store, digest, name, recipient) for name in names),
-        store.key("digest_expiry"),
-        store.key("dead"),
+        *map(store.key, ("digest_expiry", "dead", "dead_size")),
     ]
 
 
-def recipient_params(digest: str, recipient: str, **more: Any) -> str:
+def recipient_params(store: Store, digest: str, recipient: str, **more: Any) -> str:
     """Return the parameters of a script about one recipient as JSON, without those that are None."""
-    params = {"digest": digest, "recipient": recipient, "retention": RETENTION, **more}
+    params = {"digest": digest, "recipient": recipient, "retention": store.bounds.retention, **more}
     return json.dumps({name: value for name, value in params.items() if value is not None})
 
 
@@ -103,12 +103,18 @@ class DigestLedger:
         self._close = store.script("digest_close", shared=SHARED, in_full_store=True)
 
     def add(self, digest: DigestConfig, items: Sequence[Item]) -> list[bool]:
-        """Store items for the next digest; return for each whether its item_id is new."""
+        """Store items for the next digest; return for each whether its item_id is new.
+
+        Raises DeadLettersFull, with some items stored, where the others may become a dead letter too many.
+        """
         with self._store.translate_errors():
             pipeline = self._store.client.pipeline(transaction=False)
             for item in items:
                 self._add_one(digest, item, pipeline)
-            return [bool(is_new) for is_new in pipeline.execute()]
+            replies = pipeline.execute()
+        if _FULL in replies:
+            raise DeadLettersFull
+        return [bool(is_new) for is_new in replies]
 
     def page(self, digest: str, after: str, limit: int, sender_domain: str = "") -> list[PendingRecipient]:
         """Return up to `limit` recipients whose key is greater than `after`, in the order of their keys.
@@ -147,6 +153,7 @@ class DigestLedger:
         items wait for the next window. `scheduled_at` identifies the run: each run counts as one attempt.
         """
         params = recipient_params(
+            self._store,
             digest.name,
             recipient,
             scheduled_at=scheduled_at,
@@ -171,7 +178,7 @@ class DigestLedger:
         With a `reason` its items become dead letters, in the same step.
         """
         text = json.dumps(reason) if reason else None
-        params = recipient_params(digest, recipient, window=window, reason=text)
+        params = recipient_params(self._store, digest, recipient, window=window, reason=text)
         with self._store.translate_errors():
             return bool(self._close(keys=recipient_keys(self._store, digest, recipient), args=[params]))
 
@@ -215,6 +222,7 @@ class DigestLedger:
     def _add_one(self, digest: DigestConfig, item: Item, pipeline: Any) -> None:
         recipient = address_hash(item.recipient)
         params = recipient_params(
+            self._store,
             digest.name,
             recipient,
             item_id=item.item_id,
@@ -224,6 +232,7 @@ class DigestLedger:
             newest_first=digest.newest_first,
             ttl=digest.ttl_days * DAY,
             seen_max=SEEN_MAX,
+            dead_letters_max=self._store.bounds.dead_letters_max,
             time_zone=item.time_zone,
         )
         keys = [

@@ -21,7 +21,7 @@ def email_keys(store: Store, email_id: str) -> list[str]:
     """Return the keys that every script about one email begins with, in the order of `record.lua`."""
     return [
         store.key("email", email_id),
-        *map(store.key, ("due", "scheduled", "open", "unmatched", "dead")),
+        *map(store.key, ("due", "scheduled", "open", "unmatched", "dead", "dead_size")),
     ]
 
 

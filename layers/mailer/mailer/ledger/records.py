@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer.email.identity import id_for
 from mailer.email.limits import MAX_PER_RECIPIENT_HOUR
+from mailer.errors import DeadLettersFull
 
 from .admission import (
-    DAY,
     HOUR,
     LEASE_SECONDS,
     SECOND,
@@ -27,7 +27,6 @@ from .record import Record, State
 if TYPE_CHECKING:
     from .store import Store
 
-RETENTION = 30 * DAY
 RATE_POLL_MS = 50
 CLAIM_TIMEOUT_MS = 60 * SECOND  # a claimed email is due again after this, as with SQS's visibility timeout
 
@@ -61,6 +60,7 @@ class Ledger:
         self._get = store.script("get", in_full_store=True)
         self._due = store.script("due", in_full_store=True)
         self._dead_letter = store.script("dead_letter")
+        self._expire_dead_letters = store.script("dead_letter_expire", in_full_store=True)
 
     def admit(
         self,
@@ -92,10 +92,11 @@ class Ledger:
             "recipient_window": HOUR,
             "rate": self._rate,
             "backlog_max": self._backlog_max,
+            "dead_letters_max": self.store.bounds.dead_letters_max,
             "lease": self._lease,
             "slot_ttl": self._lease,
             "poll_ms": RATE_POLL_MS,
-            "retention": RETENTION,
+            "retention": self.store.bounds.retention,
             "defer_halted": defer is not DeferPolicy.NEVER,
             "defer_unsent": defer is DeferPolicy.ALWAYS and not in_time,
             "in_time": in_time,
@@ -145,11 +146,12 @@ class Ledger:
             "state": result.state.value,
             "halts": len(request_keys.halts),
             "delay": int(result.delay * SECOND),
-            "retention": RETENTION,
+            "retention": self.store.bounds.retention,
             "not_sent": bool(result.rule and result.rule.certainly_not_sent),
             "final": result.final,
             "stored": attempt.stored,
             "backlog_max": self._backlog_max,
+            "dead_letters_max": self.store.bounds.dead_letters_max,
             "attempt_number": admitted.attempts,
             "sent_at": admitted.sent_at,
             "smtp_message_id": attempt.smtp_message_id,
@@ -202,15 +204,32 @@ class Ledger:
             return None
         return StoredRequest(State(state), body, fingerprint or None, namespace, stored_by)
 
-    def dead_letter(self, source: str, reason: dict[str, Any], body: str) -> bool:
-        """Add `body`, whole, as a dead letter with its reason; once for each `source` and body.
+    def dead_letter(self, source: str, reason: dict[str, Any], body: str, whole: str | None = None) -> bool:
+        """Add `body` as a dead letter with its reason; once for each `source` and body.
 
-        Raises StoreUnavailable. False means that it is there already.
+        `whole` is the whole of a body that is cut. False means that it is there already. Raises
+        DeadLettersFull and StoreUnavailable.
         """
-        fields = ["source", source, "reason", json.dumps(reason), "body", body]
-        keys = [self.store.key("dead"), self.store.key("dead_letter_seen", id_for(source, body))]
+        bounds, seen = self.store.bounds, id_for(source, body if whole is None else whole)
+        keys = [*map(self.store.key, ("dead", "dead_size")), self.store.key("dead_letter_seen", seen)]
+        args = [bounds.retention, bounds.dead_letter_life, bounds.dead_letters_max]
         with self.store.translate_errors():
-            return bool(self._dead_letter(keys=keys, args=[RETENTION, *fields]))
+            verdict = self._dead_letter(keys=keys, args=[*args, source, json.dumps(reason), body])
+        if verdict == "full":
+            raise DeadLettersFull
+        return bool(verdict == "added")
+
+    def expire_dead_letters(self, limit: int) -> tuple[int, bool]:
+        """Remove up to `limit` dead letters that are too old, or count up to `limit` that were not counted.
+
+        Return how many were removed, and whether there may be more to do. Raises StoreUnavailable.
+        """
+        keys = [*map(self.store.key, ("dead", "dead_size"))]
+        with self.store.translate_errors():
+            removed, more = self._expire_dead_letters(
+                keys=keys, args=[self.store.bounds.dead_letter_life, limit]
+            )
+        return int(removed), bool(more)
 
     def dead_letters(self, limit: int = 100) -> list[dict[str, str]]:
         """Return the oldest dead letters, each with source, reason (JSON) and body."""

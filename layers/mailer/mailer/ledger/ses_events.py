@@ -11,7 +11,6 @@ from mailer.ses.events import EVENT_TYPES
 
 from .admission import SECOND
 from .keys import email_keys
-from .records import RETENTION
 
 if TYPE_CHECKING:
     from mailer.ses.events import SesEvent
@@ -40,7 +39,7 @@ class EventLedger:
             "event": event.name,
             "proves_accepted": event_type.proves_accepted,
             "at": event.at or 0,
-            "retention": RETENTION,
+            "retention": self._store.bounds.retention,
             "events_max": MAX_EVENTS,
         }
         if event.ses_message_id:

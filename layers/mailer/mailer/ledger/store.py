@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from mailer.config.store_url import StoreUrl
 from mailer.errors import StoreUnavailable
 
+from .bounds import DEFAULTS, Bounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -26,11 +28,12 @@ class Store:
     server; options that begin with `ssl_` are those of `Tls`, the others the client's own.
     """
 
-    def __init__(self, url: str, account: str) -> None:
+    def __init__(self, url: str, account: str, bounds: Bounds = DEFAULTS) -> None:
         import valkey
         from valkey.exceptions import ValkeyClusterException
 
         self.prefix = f"mailer:{{{account}}}:"
+        self.bounds = bounds
         self._url = StoreUrl.parse(url)
         self.is_cluster = self._url.is_cluster
         self._errors = (valkey.ValkeyError, ValkeyClusterException)

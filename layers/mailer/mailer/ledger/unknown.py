@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from .admission import DAY, LEASE_SECONDS, SECOND
 from .keys import email_keys
 from .record import State
-from .records import RETENTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +111,7 @@ class UnknownLedger:
         After the retention it is left to an operator, with a dead letter. An email whose record is gone, or
         holds nothing to send, is not looked at again. Raises StoreUnavailable.
         """
-        args = [email_id, int(grace * SECOND), RETENTION]
+        args = [email_id, int(grace * SECOND), self._store.bounds.retention]
         with self._store.translate_errors():
             self._postpone(keys=email_keys(self._store, email_id), args=args)
 
@@ -167,7 +166,7 @@ class UnknownLedger:
             "doubtful": matches.doubtful,
             "hold": hold,
             "exhausted": exhausted,
-            "retention": RETENTION,
+            "retention": self._store.bounds.retention,
             "recheck_max": RECHECK_MAX_MS,
             "listed": LISTED_MS,
         }

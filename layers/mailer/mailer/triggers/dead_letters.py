@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mailer.errors import InvalidRequest
     from mailer.runtime import Runtime
 
+MAX_CUT_BYTES = 16_384
+MAX_SOURCE_CHARACTERS = 1024
 PERMANENT = frozenset({Disposition.REFUSED, Disposition.KEY_REUSED})
 """Dispositions that a redelivery of the same content does not change."""
 
@@ -23,20 +25,38 @@ def invalid_reason(error: InvalidRequest) -> dict[str, Any]:
 
 
 def add_dead_letter(
-    runtime: Runtime, trigger: str, key: str | None, reason: dict[str, Any], body: Any
+    runtime: Runtime,
+    trigger: str,
+    key: str | None,
+    reason: dict[str, Any],
+    body: Any,
+    *,
+    too_large: bool = False,
 ) -> None:
-    """Store `body` whole in the ledger's dead letters, once per message; what is not UTF-8 as base64.
+    """Store `body` in the ledger's dead letters, once per message; what is not UTF-8 as base64.
 
-    The source is the message's `key`, else the trigger and the hash of the body. Another body under the same
-    key is another dead letter. Raises StoreUnavailable.
+    It is stored whole; what was refused for being `too_large` is cut to 16 KB, and its reason has the SHA-256
+    and the number of all its bytes. The source is the message's `key`, else (without one, or with one of over
+    1,024 characters) the trigger and the hash of the body. Another body under the same key is another dead
+    letter. Raises DeadLettersFull and StoreUnavailable.
     """
     raw = _bytes(body)
+    digest = hashlib.sha256(raw).hexdigest()
+    whole, encoding = _text(raw)
+    text, reason = whole, reason | encoding
+    if too_large and len(raw) > MAX_CUT_BYTES:
+        text = whole.encode()[:MAX_CUT_BYTES].decode(errors="ignore")
+        reason |= {"cut": True, "sha256": digest, "bytes": len(raw)}
+    source = key if key and len(key) <= MAX_SOURCE_CHARACTERS else f"{trigger}:{digest}"
+    runtime.ledger.dead_letter(source, reason, text, whole)
+
+
+def _text(raw: bytes) -> tuple[str, dict[str, str]]:
+    """Return bytes as text, and how they are encoded in it if they are not UTF-8."""
     try:
-        text = raw.decode()
+        return raw.decode(), {}
     except UnicodeDecodeError:
-        text = base64.b64encode(raw).decode()
-        reason = {**reason, "encoding": "base64"}
-    runtime.ledger.dead_letter(key or f"{trigger}:{hashlib.sha256(raw).hexdigest()}", reason, text)
+        return base64.b64encode(raw).decode(), {"encoding": "base64"}
 
 
 def _bytes(body: Any) -> bytes:

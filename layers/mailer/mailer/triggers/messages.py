@@ -14,7 +14,7 @@ from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
 from mailer.email.identity import PlatformKey
 from mailer.email.limits import MAX_KEY_CHARACTERS
-from mailer.errors import InvalidRequest, MailerError, StoreUnavailable
+from mailer.errors import DeadLettersFull, InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import DeferPolicy
 from mailer.telemetry import logs
 
@@ -111,6 +111,14 @@ class Result(NamedTuple):
     report: dict[str, Any]
 
 
+class _Answer(NamedTuple):
+    """What became of one message, and whether it was refused for its size."""
+
+    disposition: Disposition
+    report: dict[str, Any]
+    too_large: bool = False
+
+
 class RedeliveryRequired(MailerError):
     """Some messages could neither be sent nor stored: the platform must redeliver the whole batch."""
 
@@ -160,10 +168,14 @@ def _process_message(batch: _Batch, message: Message) -> Result:
         return Result(message, Ack.NACK, {"code": "NotProcessed"})
     trigger = batch.policy.trigger
     try:
-        disposition, report = _deliver_or_refuse(batch, message)
+        disposition, report, too_large = _deliver_or_refuse(batch, message)
         ack = batch.policy.ack_policy[disposition]
         if ack is Ack.DEAD_LETTER:
-            add_dead_letter(batch.runtime, trigger, message.key, report, message.body)
+            add_dead_letter(batch.runtime, trigger, message.key, report, message.body, too_large=too_large)
+    except DeadLettersFull as error:  # what needs no dead letter can still be sent
+        logs.refused(trigger, error, key=message.key)
+        batch.stop(message)
+        return Result(message, Ack.NACK, {"code": error.code})
     except StoreUnavailable as error:
         logs.refused(trigger, error, key=message.key)
         batch.store_down.set()
@@ -173,26 +185,26 @@ def _process_message(batch: _Batch, message: Message) -> Result:
     return Result(message, ack, report)
 
 
-def _deliver_or_refuse(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
-    """Return the message's disposition and report; a message with an error of its own is refused."""
+def _deliver_or_refuse(batch: _Batch, message: Message) -> _Answer:
+    """Return what became of a message; one with an error of its own is refused."""
     trigger = batch.policy.trigger
     try:
         return _deliver(batch, message)
     except InvalidRequest as error:
         logs.refused(trigger, error, key=message.key)
-        return Disposition.REFUSED, invalid_reason(error)
+        return _Answer(Disposition.REFUSED, invalid_reason(error), error.too_large)
     except MailerError:
         raise
     except Exception as error:  # noqa: BLE001 - one message's bug must not fail the batch
         logs.unexpected(trigger, error)
-        return Disposition.REFUSED, {"code": "InternalError"}
+        return _Answer(Disposition.REFUSED, {"code": "InternalError"})
 
 
-def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, Any]]:
+def _deliver(batch: _Batch, message: Message) -> _Answer:
     parsed = read_body(message.body, message.origin, message.key, batch.runtime.config)
     if isinstance(parsed, Ignored):
         report_ignored(batch.runtime, batch.policy.trigger, parsed.platform_key, parsed.tables)
-        return Disposition.ACCEPTED, {"state": "ignored"}
+        return _Answer(Disposition.ACCEPTED, {"state": "ignored"})
     if isinstance(parsed, DigestItem):
         return _add_digest_item(batch, parsed)
     if parsed.request.idempotency_key is None and parsed.platform_key is None:
@@ -207,10 +219,10 @@ def _deliver(batch: _Batch, message: Message) -> tuple[Disposition, dict[str, An
         defer=batch.policy.defer,
         runtime=batch.runtime,
     )
-    return outcome.disposition, _report(outcome)
+    return _Answer(outcome.disposition, _report(outcome))
 
 
-def _add_digest_item(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict[str, Any]]:
+def _add_digest_item(batch: _Batch, item: DigestItem) -> _Answer:
     """Store an item for its digest; raises InvalidRequest.
 
     An item without an `item_id` is identified by its message's key, or the hash of one that is too long.
@@ -224,7 +236,7 @@ def _add_digest_item(batch: _Batch, item: DigestItem) -> tuple[Disposition, dict
         added = add_items(None, [{"item_id": item_id, **item.fields}], batch.runtime)
     except InvalidRequest as error:
         raise error.relative_to("/0").under(item.pointer) from None
-    return Disposition.ACCEPTED, {"state": "queued", "duplicate": bool(added.duplicates)}
+    return _Answer(Disposition.ACCEPTED, {"state": "queued", "duplicate": bool(added.duplicates)})
 
 
 def _report(outcome: Outcome) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 -- Admission: content -> state -> due -> suppression -> halts -> rate limit -> mark `sending`.
--- KEYS: 1-6 the keys of the email (record.lua)
---       7 rate_slots
---       8 rate_pause
---       9 the record under the id that version 0.1.0 would have derived, or the record
---       10… the halts (`halts` of them)
+-- KEYS: 1-7 the keys of the email (record.lua)
+--       8 rate_slots
+--       9 rate_pause
+--       10 the record under the id that version 0.1.0 would have derived, or the record
+--       11… the halts (`halts` of them)
 --       then for each recipient: suppressed, unsubscribed, sent
 --       then for each recipient domain: blocked
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
---         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max; lease (ms); retention (ms);
---         defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given), namespace,
---         from_state, send_at, expires_at, clock_offset (ms) (each may be absent)
+--         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
+--         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
+--         namespace, from_state, send_at, expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -118,15 +118,27 @@ local function reject(state, note)
   return reply('rejected', record, { now = now })
 end
 
--- The backlog and the scheduled emails are bounded each for itself; resumed emails already count.
-local function backlog_full()
+-- Why an email is not stored for later, or nil. The backlog and the scheduled emails are bounded each for itself, and so
+-- are the dead letters that either may become; resumed emails already count.
+local function why_no_room(waiting)
+  if resuming then
+    return nil
+  end
+  if dead_letters_full(keys, params.dead_letters_max) then
+    return 'Ledger.DeadLettersFull'
+  end
+  return waiting >= params.backlog_max and 'Ledger.BacklogFull' or nil
+end
+
+local function why_not_deferred()
   local scheduled = redis.call('ZCARD', keys.scheduled)
-  return not resuming and redis.call('ZCARD', keys.due) - scheduled >= params.backlog_max
+  return why_no_room(redis.call('ZCARD', keys.due) - scheduled)
 end
 
 local function defer(code, due_at)
-  if backlog_full() then
-    return reply('backlog_full', nil, { code = code, wait = due_at - now })
+  local why_not = why_not_deferred()
+  if why_not then
+    return reply('backlog_full', nil, { code = why_not, wait = due_at - now })
   end
   return store_for_later('deferred', { code = code, due_at = due_at })
 end
@@ -135,9 +147,10 @@ if params.expires_at and params.expires_at <= now then
   return reject('expired', {})
 end
 if params.send_at and params.send_at > now then
-  if not resuming and redis.call('ZCARD', keys.scheduled) >= params.backlog_max then
+  local why_not = why_no_room(redis.call('ZCARD', keys.scheduled))
+  if why_not then
     local wait = math.min(params.send_at - now, 60000) -- there may be room long before it is due
-    return reply('backlog_full', nil, { code = 'Ledger.BacklogFull', wait = wait })
+    return reply('backlog_full', nil, { code = why_not, wait = wait })
   end
   return store_for_later('scheduled', { due_at = params.send_at })
 end
@@ -162,7 +175,7 @@ for i = halts_from, recipients_from - 1 do
   end
 end
 if halted then
-  if resuming or (params.defer_halted and not backlog_full()) then
+  if resuming or (params.defer_halted and not why_not_deferred()) then
     return store_for_later('deferred', { code = halted, due_at = until_ })
   end
   return reply('halted', nil, { code = halted, wait = until_ - now })

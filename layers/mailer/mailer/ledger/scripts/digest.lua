@@ -13,6 +13,7 @@ local WINDOW_CHECK = 86400000 -- the sweep looks at an open window a day after t
 --       4 recipient: the recipient's fields
 --       5 digest_expiry: recipients of all digests by the time when the sweep looks at them
 --       6 dead: the stream of dead letters
+--       7 dead_size: their size
 -- ARGV: 1 the parameters as JSON; in each script: digest, recipient (address hash), retention (ms)
 local function digest_keys()
   return {
@@ -22,6 +23,7 @@ local function digest_keys()
     recipient = KEYS[4],
     expiry = KEYS[5],
     dead = KEYS[6],
+    dead_size = KEYS[7],
   }
 end
 
@@ -97,7 +99,7 @@ local function move_to_dead_letters(keys, params, recipient, list, count, reason
       '"more": ' .. format_int(count == 0 and more or 0),
     }
     local body = '{' .. table.concat(fields, ', ') .. '}'
-    redis.call('XADD', keys.dead, '*', 'source', source, 'reason', reason, 'body', body)
+    add_dead_letter(keys, source, reason, body)
   end
 end
 

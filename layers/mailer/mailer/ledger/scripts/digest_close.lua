@@ -1,5 +1,5 @@
 -- Close a recipient's window: drop its items, or move them into dead letters.
--- KEYS: 1-6 the keys of the recipient (digest.lua)
+-- KEYS: 1-7 the keys of the recipient (digest.lua)
 -- ARGV: 1 the parameters (digest.lua) and: window; reason of the dead letters (JSON text, may be absent)
 
 local params = cjson.decode(ARGV[1])

@@ -1,14 +1,14 @@
 -- Look at a recipient whose time in `digest_expiry` has come: move items that are too old into dead letters, and close
 -- a window that no run comes back to. Returns how many items became dead letters; at most 100 of those that wait.
--- KEYS: 1-6 the keys of the recipient (digest.lua)
---       7 the record of the open window's email; without a window, one that there is not
---       8 the same under the id that version 0.1.0 derived
+-- KEYS: 1-7 the keys of the recipient (digest.lua)
+--       8 the record of the open window's email; without a window, one that there is not
+--       9 the same under the id that version 0.1.0 derived
 -- ARGV: 1 the parameters (digest.lua) and: window that was open when the caller looked (may be absent)
 
 local OPEN = { sending = true, unknown = true, deferred = true, scheduled = true }
 
 local params = cjson.decode(ARGV[1])
-local keys, email, old_email = digest_keys(), KEYS[7], KEYS[8]
+local keys, email, old_email = digest_keys(), KEYS[8], KEYS[9]
 local now = clock()
 local recipient = load_recipient(keys, now)
 if recipient.window ~= params.window then

@@ -1,5 +1,5 @@
 -- Freeze a recipient's items into a window, or resume an earlier window that is not closed.
--- KEYS: 1-6 the keys of the recipient (digest.lua)
+-- KEYS: 1-7 the keys of the recipient (digest.lua)
 -- ARGV: 1 the parameters (digest.lua) and: scheduled_at; ttl (ms); max_items, newest_first; window (may be absent)
 
 local params = cjson.decode(ARGV[1])

@@ -1,5 +1,5 @@
 -- Read a record.
--- KEYS: 1-6 the keys of the email (record.lua)
+-- KEYS: 1-7 the keys of the email (record.lua)
 
 local keys = email_keys()
 local record = load(keys.record)

@@ -1,6 +1,6 @@
 -- Look at an email later: SES could not be asked, or its request cannot be read by this version. What has nothing left
 -- to be sent leaves the indexes, so that it is not looked at again.
--- KEYS: 1-6 the keys of the email (record.lua)
+-- KEYS: 1-7 the keys of the email (record.lua)
 -- ARGV: 1 the email's id
 --       2 the grace time (ms), which passes anyhow before the next look at an unknown email
 --       3 retention (ms): what is older is not waited for

@@ -1,4 +1,4 @@
--- Shared by every script: one email's record, its changes of state, its dead letter.
+-- Shared by every script: one email's record, its changes of state, the list of dead letters.
 -- Times are milliseconds of the store's clock. A record holds its request (`body`) only while it may have to be sent.
 
 local HISTORY = 40
@@ -10,7 +10,8 @@ local HISTORY = 40
 --       4 open: emails in flight or unknown, by the time since when they can be reconciled
 --       5 unmatched: accepted emails that own no MessageId, by the time of their acceptance
 --       6 dead: the stream of dead letters
-local EMAIL_KEYS = 6
+--       7 dead_size: how many of them are counted, and how many bytes they have
+local EMAIL_KEYS = 7
 local function email_keys()
   return {
     record = KEYS[1],
@@ -19,6 +20,7 @@ local function email_keys()
     unsettled = KEYS[4],
     unmatched = KEYS[5],
     dead = KEYS[6],
+    dead_size = KEYS[7],
   }
 end
 
@@ -150,6 +152,52 @@ local function expire_lease(keys, record, now)
   end
 end
 
+-- What the ledger has promised ends here even where the list is full: its bytes were in the store before.
+local function add_dead_letter(keys, source, reason, body)
+  redis.call('XADD', keys.dead, '*', 'source', source, 'reason', reason, 'body', body)
+  redis.call('HINCRBY', keys.dead_size, 'letters', 1)
+  redis.call('HINCRBY', keys.dead_size, 'bytes', #source + #reason + #body)
+end
+
+-- Whether the dead letters have so many bytes that the ledger promises nothing new.
+local function dead_letters_full(keys, max)
+  return tonumber(redis.call('HGET', keys.dead_size, 'bytes') or '0') >= max
+end
+
+-- The bytes of dead letters as XRANGE returns them.
+local function bytes_of(letters)
+  local bytes = 0
+  for _, letter in ipairs(letters) do
+    for i = 2, #letter[2], 2 do
+      bytes = bytes + #letter[2][i]
+    end
+  end
+  return bytes
+end
+
+-- Removes up to `count` dead letters that are too old, oldest first, and voids a count that is under way; returns how
+-- many. Those that an earlier version added were not counted, so the size is never less than nothing.
+local function expire_dead_letters(keys, now, life, count)
+  local old = redis.call('XRANGE', keys.dead, '-', format_int(now - life), 'COUNT', count)
+  if #old == 0 then
+    return 0
+  end
+  for _, letter in ipairs(old) do
+    redis.call('XDEL', keys.dead, letter[1])
+  end
+  if redis.call('XLEN', keys.dead) == 0 then
+    redis.call('DEL', keys.dead, keys.dead_size)
+    return #old
+  end
+  local size = load(keys.dead_size)
+  set_fields(keys.dead_size, size, {
+    letters = math.max(tonumber(size.letters or '0') - #old, 0),
+    bytes = math.max(tonumber(size.bytes or '0') - bytes_of(old), 0),
+  })
+  unset_fields(keys.dead_size, size, 'counted_to', 'counted_bytes')
+  return #old
+end
+
 local function dead_letter(keys, record, detail)
   local history = cjson.decode(record.history)
   local reason = {
@@ -160,8 +208,7 @@ local function dead_letter(keys, record, detail)
     detail = detail,
     history = history,
   }
-  local source = 'email:' .. record.id
-  redis.call('XADD', keys.dead, '*', 'source', source, 'reason', cjson.encode(reason), 'body', record.body)
+  add_dead_letter(keys, 'email:' .. record.id, cjson.encode(reason), record.body)
 end
 
 -- Ends an email that was certainly not sent, in one step with its dead letter if anybody was told that it is kept.

@@ -1,6 +1,6 @@
 -- Resolve an unknown email: unknown -> accepted | failed, or it stays unknown: resend allowed, or held for an operator.
--- KEYS: 1-6 the keys of the email (record.lua)
---       7… the owner of each row's MessageId
+-- KEYS: 1-7 the keys of the email (record.lua)
+--       8… the owner of each row's MessageId
 -- ARGV: 1 the parameters as JSON: attempt_number, evidence, rows (MessageIds: first the candidates, likeliest first, then
 --         those that other emails explain, then the traces), candidates and explained (how many), match_count, doubtful,
 --         hold, exhausted, retention (ms), recheck_max (ms), listed (ms); operator (may be absent)

@@ -1,8 +1,8 @@
 -- Record a callback event once; settle an unknown email as accepted.
--- KEYS: 1-6 the keys of the email (record.lua)
---       7 the events of the email
---       8 the owner of SES's MessageId, or the record
---       9 the suppression of the recipient, or the record
+-- KEYS: 1-7 the keys of the email (record.lua)
+--       8 the events of the email
+--       9 the owner of SES's MessageId, or the record
+--       10 the suppression of the recipient, or the record
 -- ARGV: 1 the parameters as JSON: event, proves_accepted, at (ms), retention (ms), events_max; ses_message_id, code,
 --         delay (ms) (each may be absent)
 --       2 the field of the event among the events

@@ -1,13 +1,13 @@
 -- Record the outcome of a call: sending -> accepted | refused | unknown | deferred | failed.
--- KEYS: 1-6 the keys of the email (record.lua)
---       7 rate_slots
---       8 rate_pause
---       9… the halts (`halts` of them)
+-- KEYS: 1-7 the keys of the email (record.lua)
+--       8 rate_slots
+--       9 rate_pause
+--       10… the halts (`halts` of them)
 --       then for each recipient: sent
 --       last but one: the key that the failure blocks, or the record
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
---         backlog_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
+--         backlog_max, dead_letters_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
 --         detail, fingerprint, namespace, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
 --       2 the request as JSON, empty for an accepted email
 
@@ -177,6 +177,7 @@ end
 
 -- Learnt late, about an email that somebody was told is kept: it is sent again, or it ends with a dead letter.
 local full = redis.call('ZCARD', keys.due) - redis.call('ZCARD', keys.scheduled) >= params.backlog_max
+  or dead_letters_full(keys, params.dead_letters_max)
 local state = params.state
 if state == 'failed' and not params.final and promised(record) then
   state = 'deferred'
