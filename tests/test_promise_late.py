@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -152,6 +152,42 @@ def test_late_acceptance_of_an_earlier_request_does_not_settle_the_next_one(runt
     assert not settlement.own
     assert record_of(runtime).state is State.SENDING
     assert runtime.ledger.store.client.get(runtime.ledger.store.key("message", "m-1")) == next_one.id
+
+
+@pytest.mark.parametrize(
+    ("code", "disposition"),
+    [
+        ("FailedOperation.InsufficientBalance", Disposition.KEY_REUSED),
+        ("FailedOperation.WrongContentJson", Disposition.REFUSED),
+    ],
+)
+def test_worker_whose_key_belongs_to_another_request_is_not_told_of_that_one(
+    runtime: Runtime,
+    ses: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    disposition: Disposition,
+) -> None:
+    """Its settlement was carried out, and the reply lost; before it is repeated the key is used again."""
+    settle, replies = runtime.ledger.settle, iter([True])
+
+    def lost_once(*arguments: Any) -> Any:
+        settlement = settle(*arguments)
+        if next(replies, False):
+            end_halts(runtime)
+            corrected = email(subject="Corrected")
+            runtime.ledger.admit(
+                Attempt(email_id(runtime), corrected, "test", corrected.content_fingerprint())
+            )
+            expire_lease(runtime)
+            raise StoreUnavailable("TimeoutError")
+        return settlement
+
+    monkeypatch.setattr(runtime.ledger, "settle", lost_once)
+    ses.add_fault(code)
+    outcome = deliver(email(), key="order-1", deadline=Deadline(3))
+    assert outcome.disposition is disposition
+    assert record_of(runtime).state is State.UNKNOWN
 
 
 # Ends and dead letters are one step.

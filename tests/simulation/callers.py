@@ -42,7 +42,7 @@ class Callers:
 
     def plan(self) -> None:
         """Plan who asks for what, and when."""
-        emails = 6 if self._history.plan.halts else self._random.choice((1, 2, 2, 3, 3, 4))
+        emails = 8 if self._history.plan.halts else self._random.choice((1, 2, 2, 3, 3, 4))
         for number in range(emails):
             self._plan_email(number)
 
@@ -80,7 +80,7 @@ class Callers:
         random, world = self._random, self._world
         if self._history.plan.halts:
             for milliseconds in TOGETHER:
-                for longest in (3 * SECOND, 30 * SECOND):
+                for longest in (3 * SECOND, 30 * SECOND, 3 * MINUTE):
                     moment = world.start + milliseconds + random.randrange(longest)
                     world.at(moment, lambda: self._deliver(email))
             return
@@ -91,10 +91,11 @@ class Callers:
 
     def _content(self, number: int) -> dict[str, Any]:
         random = self._random
+        templates = (1, 2, 3, 4) if self._history.plan.halts else (1, 1, 2)
         content: dict[str, Any] = {
             "to": random.choice(RECIPIENTS[: random.choice((1, 2, 3))]),
             "subject": f"email {number}",
-            "template": {"id": random.choice((1, 1, 2)), "data": {"n": str(number)}},
+            "template": {"id": random.choice(templates), "data": {"n": str(number)}},
         }
         if random.random() < 0.25:
             content["cc"] = [address for address in RECIPIENTS if address != content["to"]][:1]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simulation.world import World
 
-EMAIL_KEYS = 6  # of record.lua; settle.lua has two more keys before the halts, admit.lua three
-
 
 class Halts:
     """The halts of one history, kept beside those of the store: times are the store's (ms)."""
@@ -33,7 +31,6 @@ class Halts:
         if params["token"] in self._tokens:
             return
         self._tokens.add(params["token"])
-        first = EMAIL_KEYS + 3
-        for key in keys[first : first + params["halts"]]:
+        for key in keys:
             if self._until.get(key, 0) > now:
                 self._world.violate(f"an email was sent while {key.partition('}:')[2]} was in force")

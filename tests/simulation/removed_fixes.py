@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from mailer.delivery import sweep
 from mailer.ses import transport
+from simulation.facts import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from random import Random
 
 _NOTHING_OF_AN_ABSENT_RECORD = """if not record.state then
   return reply('settled', { id = params.id, state = params.state, smtp_message_id = params.smtp_message_id })
@@ -49,11 +51,17 @@ class RemovedFix:
 
 _code_of = transport.code_of
 _send = sweep._send
+_drawn = Plan.drawn
 
 
 def _code_of_everything(error: Exception, _handled_by_caller: BaseException | None = None) -> str:
     """Classify a failure by what the caller was handling as well."""
     return _code_of(error)
+
+
+def _with_halts(random: Random) -> Plan:
+    """Let SES halt something in every history."""
+    return replace(_drawn(random), halts=True)
 
 
 def _send_and_bury(email_id: str, trigger: str, deadline: Any, runtime: Any) -> str:
@@ -161,7 +169,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "a probe that is accepted ends newer halts as well",
         "was in force",
-        first=4600,
+        functions={"simulation.facts.Plan.drawn": _with_halts},
         scripts=(
             (
                 "settle",

@@ -44,6 +44,7 @@ HALTS = {
     scope: [code for code in CODES[Action.HALT] if rule_for(code).scope is scope]
     for scope in (Scope.ACCOUNT, Scope.SENDER, Scope.TEMPLATE)
 }
+HALT_WEIGHTS = (1, 1, 6)  # while an account is halted nothing else happens
 _QUERY_CODES = ("InternalError", "RequestLimitExceeded", "FailedOperation.NotSupportDate")
 
 
@@ -104,6 +105,7 @@ class Ses:
         self._kinds = ["code"] if halts else random.sample(kinds, k=random.randrange(1, 4))
         self._actions = random.sample(list(CODES), k=random.randrange(1, 4))
         self._halts = halts
+        self._slowest = (300, 9 * SECOND) if halts else (300, 300, 15 * SECOND)
         self._max_lag = random.choice((1, 20 * SECOND, MAX_LAG))
 
     def now(self) -> int:
@@ -134,7 +136,7 @@ class Ses:
             raise_not_sent(how)
         self.calls.append(call)
         call.ses_message_id = f"ses-{len(self.calls)}"
-        answer_in = random.randrange(5, random.choice((300, 300, 15 * SECOND)))
+        answer_in = random.randrange(5, random.choice(self._slowest))
         if kind == ACCEPTED:
             self._accept_in(random.randrange(answer_in), call)
             self._answer(client, call, answer_in, read, ACCEPTED)
@@ -165,7 +167,8 @@ class Ses:
     def _refuse(self, client: SimulatedSesClient, call: Call, answer_in: int, read: float) -> bytes:
         random = self._world.random
         action = random.choice(self._actions)
-        codes = HALTS[random.choice(list(HALTS))] if self._halts else CODES[action]
+        [scope] = random.choices(list(HALTS), weights=HALT_WEIGHTS)
+        codes = HALTS[scope] if self._halts else CODES[action]
         code = random.choice(codes)
         if not rule_for(code).certainly_not_sent and random.random() < 0.5:
             self._accept_in(random.randrange(answer_in, MAX_ACCEPTANCE_DELAY), call)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailer import clock
 from mailer.deadline import DEFAULT_SECONDS, Deadline
 from mailer.errors import SesFailure, StoreUnavailable
-from mailer.ledger import LEASE_SECONDS, CallResult, DeferPolicy, Verdict
+from mailer.ledger import LEASE_SECONDS, Admission, CallResult, DeferPolicy, Verdict
 from mailer.ledger.record import State
 from mailer.runtime import Runtime
 from mailer.ses.client import CONNECT_TIMEOUT, READ_TIMEOUT
@@ -23,8 +23,7 @@ from .outcome import Disposition, Outcome
 if TYPE_CHECKING:
     from mailer.email.identity import PlatformKey
     from mailer.email.request import EmailRequest
-    from mailer.ledger import Admission, Attempt, Settlement
-    from mailer.ledger.record import Record
+    from mailer.ledger import Attempt, Settlement
     from mailer.ses.client import Receipt
 
 MAX_CALLS = 5  # of one email within one invocation
@@ -209,12 +208,18 @@ def _failed(
     except StoreUnavailable as error:
         report.settle_failed(attempt, outcome, error)
         raise
-    return _as_recorded(outcome, settlement.record)
+    return _as_settled(attempt, outcome, settlement)
 
 
-def _as_recorded(outcome: Outcome, record: Record) -> Outcome:
-    """Return the outcome by the state that the record has, which others may have settled meanwhile."""
-    if record.state is outcome.state:
+def _as_settled(attempt: Attempt, outcome: Outcome, settlement: Settlement) -> Outcome:
+    """Return the outcome by the state that the record has, which others may have settled meanwhile.
+
+    What the record says of another request under the key holds for that one alone.
+    """
+    record = settlement.record
+    if settlement.other_request and outcome.disposition is not Disposition.REFUSED:
+        return _outcome_without_call(attempt, Admission(Verdict.MISMATCH, record))
+    if settlement.other_request or record.state is outcome.state:
         return outcome
     in_flight = record.state is State.SENDING
     return replace(

@@ -107,10 +107,14 @@ class CallResult:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The result of settling: the record as it is now, and whether the attempt was its own."""
+    """The result of settling: the record as it is now, and whether the attempt was its own.
+
+    `other_request` says that the record's key has been opened anew for another request.
+    """
 
     own: bool
     record: Record
+    other_request: bool = False
 
 
 def read_admission(reply: dict[str, Any]) -> Admission:

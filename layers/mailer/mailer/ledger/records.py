@@ -181,7 +181,9 @@ class Ledger:
                     keys=[*own, *request_keys.halts, *sent, blocked, owner], args=[json.dumps(params), body]
                 )
             )
-        return Settlement(reply["verdict"] == "settled", read_record(reply["record"]))
+        return Settlement(
+            reply["verdict"] == "settled", read_record(reply["record"]), reply.get("other_request", False)
+        )
 
     def get(self, email_id: str) -> Record | None:
         """Return the record of the email with this id, or None; raises StoreUnavailable."""

@@ -24,18 +24,11 @@ local record = load(keys.record)
 local resuming = false
 
 local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
-local function same_content(stored)
-  local known = stored.fingerprint
-  return not params.fingerprint
-    or not known
-    or known:match('^%w+:') ~= params.fingerprint:match('^%w+:')
-    or known == params.fingerprint
-end
 
 -- A redelivery of what version 0.1.0 sent, whose records have no namespace.
 if not record.state and old_key ~= keys.record then
   local old = load(old_key)
-  if BLOCKS[old.state] and not old.namespace and same_content(old) then
+  if BLOCKS[old.state] and not old.namespace and same_content(old, params.fingerprint) then
     keys.record, record = old_key, old
   end
 end
@@ -69,7 +62,7 @@ if params.from_state and record.state and changed() and record.token ~= params.t
 end
 
 if BLOCKS[record.state] then
-  if not params.from_state and not same_content(record) then
+  if not params.from_state and not same_content(record, params.fingerprint) then
     return reply('mismatch', record)
   end
   if record.state == 'sending' and record.token == params.token then

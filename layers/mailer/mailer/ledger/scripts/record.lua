@@ -138,6 +138,15 @@ local function accept(keys, record, now, note, retention)
   finalize(keys, record, retention)
 end
 
+-- Whether a record's request may have this fingerprint: where one is absent, or of another kind, nothing is known.
+local function same_content(record, fingerprint)
+  local known = record.fingerprint
+  return not fingerprint
+    or not known
+    or known:match('^%w+:') ~= fingerprint:match('^%w+:')
+    or known == fingerprint
+end
+
 -- Whether a caller or a platform was told that the ledger has the email: then it never ends without a word.
 -- Records of 0.1.0 do not say, so they count as promised.
 local function promised(record)

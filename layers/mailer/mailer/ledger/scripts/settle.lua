@@ -159,7 +159,7 @@ if not own and params.state == 'unknown' and lost and record.state ~= 'accepted'
   return reply('settled', record)
 end
 if not own then
-  return reply('superseded', record)
+  return reply('superseded', record, { other_request = not same_content(record, params.fingerprint) })
 end
 
 if params.request_id then
