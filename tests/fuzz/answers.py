@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mailer.http_api.problems import MIN_ERROR_STATUS
-from mailer.triggers.fields import as_object, as_objects
+from mailer.triggers.fields import as_object, as_objects, as_text
 from mailer.triggers.queue import SOURCES
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _identifiers(answer: Any) -> list[Any] | None:
 
 def _sqs(event: Any, answer: Any) -> Iterator[str]:
     identifiers = _identifiers(answer)
-    known = [record.get("messageId") for record in as_objects(event["Records"])]
+    known = [as_text(record.get("messageId")) or None for record in as_objects(event["Records"])]
     if identifiers is None:
         yield "no partial batch response"
     elif any(identifier not in known for identifier in identifiers):

@@ -19,6 +19,7 @@ SES_SECRET = ("AKIDplanted", "planted-secret-of-ses-4Kw8")
 STORE_PASSWORD = "planted-password-of-the-store-3Vx6"
 SECRETS = (API_KEY, OTHER_API_KEY, SES_SECRET[1], STORE_PASSWORD, CALLBACK_TOKEN, *WEBHOOK_SECRETS.values())
 MARK = re.compile(r"zqp(\d+)q")
+_ID = re.compile(r"\b[a-z2-7]{32}@customer\.example")  # of an email whose sender is of this domain
 _ADDRESS = re.compile(r"([A-Za-z]+)@customer\.example")
 _BASE64_OF_AN_ADDRESS = tuple(
     base64.b64encode(b" " * shift + b"@customer.example").decode()[shift and 4 : -4] for shift in range(3)
@@ -67,7 +68,7 @@ def leaks_in_log(text: str) -> Iterator[str]:
     """Yield what of the planted is in a log, where nothing of it belongs."""
     yield from (f"the secret {secret}" for secret in SECRETS if secret in text)
     yield from (f"content or address of event {number}" for number in sorted(set(MARK.findall(text))))
-    if "@customer.example" in text or any(part in text for part in _BASE64_OF_AN_ADDRESS):
+    if "@customer.example" in _ID.sub("", text) or any(part in text for part in _BASE64_OF_AN_ADDRESS):
         yield "an address"
 
 

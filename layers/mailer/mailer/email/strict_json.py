@@ -7,7 +7,7 @@ import gc
 import json
 import math
 import re
-from itertools import chain, count, islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mailer.errors import InvalidRequest, SizeRule
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DOUBLE_DIGITS = 309  # no longer whole number fits a double
 _DOUBLE_BITS = 1024
+_LEVELS = MAX_JSON_DEPTH + 2  # the emails of a batch, each as deep as one may be, are two levels down
 _LONG_NUMBER = re.compile(rf"[0-9]{{{_DOUBLE_DIGITS}}}")
-# Of JSON with one quote in place of each text, or with the text's number between two quotes:
-_EMPTY = re.compile(rb"[\[{]\s*[\]}]")
-_SEPARATOR = re.compile(rb"[,\[{]")
-_OPENING = re.compile(rb"([\[{])")
-_DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (MAX_JSON_DEPTH + 3))
+_NEAR = 10_000  # bytes
+# Of JSON with one quote in place of each text:
+_SEPARATOR = re.compile(rb",|[\[{](?!\s*[\]}])")  # before each value but the first; an empty list has none
+_DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (_LEVELS + 1))
 _CLOSED = re.compile(rb"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
-_NAME = re.compile(rb'"([0-9]+)"\s*:')
+# Read backwards: a bracket, or some objects and lists that are closed at once, few enough to take no memory.
+_BACKWARDS = re.compile(rb"(?:[\]}][^\[\]{}]*[\[{][^\[\]{}]*){1,100}|[\[\]{}]")
 _TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
 _TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
@@ -125,7 +126,6 @@ def check_number_of_values(text: str) -> None:
     if text.count(",") + text.count("[") + text.count("{") <= MAX_JSON_VALUES:
         return
     structure, texts = _structure(text)
-    structure = _EMPTY.sub(b"0", structure)
     one_too_many = next(islice(_SEPARATOR.finditer(structure), MAX_JSON_VALUES, None), None)
     if one_too_many is not None:
         end = one_too_many.end() if one_too_many[0] != b"," else one_too_many.start()
@@ -133,38 +133,56 @@ def check_number_of_values(text: str) -> None:
 
 
 def _structure(text: str) -> tuple[bytes, list[bytes]]:
-    """Return JSON with one quote in place of each text, and what stood between the quotes of each."""
+    """Return JSON with one quote in place of each text, and what stood between the quotes of each.
+
+    The end of JSON with more values than a document may have is left out.
+    """
     raw = text.encode(errors="surrogatepass").replace(b"\\\\", b"\\u005c").replace(b'\\"', b"\\u0022")
-    parts = raw.split(b'"')  # without backslashes and quotes in them, every other part is a text
+    # Without backslashes and quotes in them, every other part is a text; a value has two texts at most.
+    parts = raw.split(b'"', 4 * MAX_JSON_VALUES + 4)
+    if len(parts) > 4 * MAX_JSON_VALUES:
+        del parts[-1]  # the rest, which is not split
     return b'"'.join(parts[::2]), parts[1::2]
 
 
 def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
     """Yield the names and indexes of the object or list in which `structure` ends; raises InvalidRequest.
 
-    `structure` is JSON with one quote in place of each of `texts`.
+    `structure` is JSON with one quote in place of each of `texts`. An index far from its list's beginning is
+    left out, with all below it.
     """
     if _DEEP.search(structure):
         raise InvalidRequest.at("", _TOO_DEEP)
-    parts = structure.split(b'"')
-    numbered = b"".join([*chain.from_iterable(zip(parts, map(b'"%d"'.__mod__, count()), strict=False))][:-1])
-    for _ in range(
-        MAX_JSON_DEPTH + 2
-    ):  # the emails of a batch, each as deep as one may be, are two levels down
-        numbered, closed = _CLOSED.subn(b"0", numbered)
-        if not closed:
-            break
-    opened = _OPENING.split(numbered)[
-        1:-2
-    ]  # each bracket but the last, and what is in it before the next one
-    if len(opened) // 2 > MAX_JSON_DEPTH + 2:
-        raise InvalidRequest.at("", _TOO_DEEP)
-    for bracket, items in zip(opened[::2], opened[1::2], strict=False):
-        names = _NAME.findall(items)
-        if bracket == b"[":
+    opened = _opened(structure)
+    for start, end in pairwise(opened):
+        if structure[start : start + 1] == b"{":
+            names = structure.count(b'"', 0, end)
+            yield json.loads(b'"%s"' % texts[names - 1], strict=False) if names else ""
+        elif end - start > _NEAR:
+            return
+        else:
+            items, closed = structure[start + 1 : end], 1
+            while closed:
+                items, closed = _CLOSED.subn(b"", items)
             yield items.count(b",")
-        elif names:
-            yield json.loads(b'"%s"' % texts[int(names[-1])], strict=False)
+
+
+def _opened(structure: bytes) -> list[int]:
+    """Return where the objects and lists begin that are open at the end; raises InvalidRequest."""
+    opened: list[int] = []
+    closed = 0
+    for token in _BACKWARDS.finditer(structure[::-1]):
+        if token.end() - token.start() > 1:
+            continue
+        if token[0] in b"]}":
+            closed += 1
+        elif closed:
+            closed -= 1
+        else:
+            opened.append(len(structure) - token.end())
+    if len(opened) > _LEVELS + 1:
+        raise InvalidRequest.at("", _TOO_DEEP)
+    return opened[::-1]
 
 
 def _integer(digits: str) -> float:
