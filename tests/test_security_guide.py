@@ -44,7 +44,7 @@ def test_every_key_of_the_store_has_its_life() -> None:
 
 
 def test_every_limit_is_the_one_in_force() -> None:
-    in_guide = {}
+    in_guide: dict[str, int] = {}
     for row in rows("Limits"):
         found = re.findall(r"`([^`]+)`", row[0])
         in_guide |= dict(zip(found, map(int, row[1].split(",")), strict=True))

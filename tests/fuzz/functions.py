@@ -63,6 +63,7 @@ def servers() -> Iterator[tuple[str, str]]:
         ours, theirs = context.Pipe()
         process = context.Process(target=_emulate, args=(theirs,), daemon=True)
         process.start()
+        theirs.close()  # so that a process that fails to start is not waited for
         stack.callback(process.join)
         stack.callback(ours.send, None)
         yield f"redis://:{planted.STORE_PASSWORD}@127.0.0.1:{store.port}/0", ours.recv()
