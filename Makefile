@@ -15,12 +15,12 @@ OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy simulate soak fuzz mutants lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy simulate soak fuzz fuzz-short mutants lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
 
-test: lint types tests simulate tests-3.10 tests-deploy ## Run every check
+test: lint types tests simulate fuzz-short tests-3.10 tests-deploy ## Run every check
 
 setup: .venv/ready ## Install what the code needs, and generate what the API serves of its OpenAPI document
 	@.venv/bin/python -m docs.generate --built
@@ -94,8 +94,13 @@ mutants: setup .venv-mutants/ready ## Change the code bit by bit: a test must fa
 docs: .venv/ready ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate
 
-fuzz: setup ## The HTTP API against its own document, with many more requests than `make test` sends
-	MAILER_FUZZ_EXAMPLES=100 .venv/bin/pytest -n 2 tests/test_openapi.py
+EVENTS ?= 100000
+fuzz: setup ## Mutated events through the functions, many at a time or EVENT=17 of SEED=x alone; then the API's document
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python -m fuzz $(if $(SEED),--seed $(SEED)) $(if $(EVENT),--event $(EVENT),--events $(EVENTS))
+	$(if $(EVENT),,MAILER_FUZZ_EXAMPLES=100 .venv/bin/pytest -n 2 tests/test_openapi.py)
+
+fuzz-short: setup
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python -m fuzz --events 3000
 
 clean:
 	rm -rf docs/openapi.json layers/mailer/mailer/http_api/static

@@ -64,6 +64,7 @@ BODIES: dict[str, Callable[[int], str]] = {
     "recipients, empty lists": lambda size: '{"cc": [' + ",".join(["[]"] * (size // 3)) + "]}",
     "attachments": lambda size: '{"attachments": [' + ",".join(['{"a":1}'] * (size // 8)) + "]}",
     "unknown fields": lambda size: many("{", '"{}":1', "}", size),
+    "fields of one text": lambda size: many('{"to": {', '"{}":{{"to":"x"}}', "}}", size),
     "unknown fields, a hundred": lambda size: many("{", '"{}' + "x" * (size // 110) + '":1', "}", size),
     "headers": lambda size: many('{"headers": {', '"X-{}":"1"', "}}", size),
     "names of 300 KB": lambda size: many("{", '"{}' + NAME + '":1', "}", size),

@@ -14,14 +14,15 @@ import pytest
 from digest_runs import item
 from factories import EMAIL, LambdaContext, body, email
 from http_calls import AUTHORIZED, api_gateway_v2, call
-from mailer.email.limits import MAX_HEADERS, MAX_JSON_DEPTH, MAX_JSON_VALUES
+from mailer.email.limits import MAX_HEADERS, MAX_JSON_DEPTH, MAX_JSON_VALUES, MAX_MESSAGES
 from mailer.email.native import FIELDS
 from mailer.email.request import EmailRequest
 from mailer.email.strict_json import check_object, read_json, read_object
-from mailer.errors import FieldError, InvalidRequest
+from mailer.errors import ConfigurationError, FieldError, InvalidRequest
 from mailer.http_api import app
 from mailer.telemetry import logs
-from mailer.triggers import queue
+from mailer.triggers import queue, schedule
+from mailer.triggers.messages import BatchTooLarge
 from queue_events import failures, kafka, sqs
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def test_a_document_of_few_values_is_read_whatever_is_in_its_texts(text: str) ->
     "text",
     [
         "," * (MAX_JSON_VALUES + 1),
+        "{[" + "1," * (MAX_JSON_VALUES + 1),
         "]" * (MAX_JSON_VALUES * 5) + "," * MAX_JSON_VALUES + "[",
         '"":' + "," * (MAX_JSON_VALUES + 1),
         '{"\\x": [' + "1," * MAX_JSON_VALUES + "1]}",
@@ -150,6 +152,22 @@ def test_long_text_that_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_json(text)
     assert refused.value.errors[0].detail in {"is not JSON", TOO_MUCH}
+
+
+def test_place_of_the_value_too_many_is_found_among_lists_that_are_closed() -> None:
+    text = '{"a": [[["x"], {"b]": [{"c": 1}, []]}, 2]], "d": {"e": [0, {"[f": [' + "[1]," * MAX_JSON_VALUES
+    with pytest.raises(InvalidRequest) as refused:
+        read_json(text)
+    assert refused.value.errors[0].pointer.startswith("/d/e/1/[f")
+
+
+@pytest.mark.parametrize(
+    "item", ["[" * 40 + "]" * 40, "[0," * 40 + "[],[]" + "]" * 40, "[[1]," * 40 + "1," * 20]
+)
+def test_deep_nesting_is_refused_however_wide_it_is(item: str) -> None:
+    text = '{"a": [' + ",".join([item] * (MAX_JSON_VALUES // 20))
+    with pytest.raises(InvalidRequest, match=f"nested deeper than {MAX_JSON_DEPTH} levels"):
+        read_json(text)
 
 
 def test_deep_nesting_among_many_values_is_refused() -> None:
@@ -253,6 +271,99 @@ def test_headers_of_an_http_event_are_counted_before_they_are_read(runtime: Runt
     assert app.handle(api_gateway_v2("POST", "/emails", few, "{}"), LambdaContext())["statusCode"] == 422
 
 
+def many_records(**fields: Any) -> dict[str, Any]:
+    return {"Records": [fields] * (MAX_MESSAGES + 1)}
+
+
+TOO_LARGE = {
+    "sqs": many_records(eventSource="aws:sqs"),
+    "sns": many_records(EventSource="aws:sns"),
+    "ckafka": many_records(Ckafka={}),
+    "cmq": many_records(CMQ={}),
+    "kafka": {
+        "eventSource": "aws:kafka",
+        "records": {"a-0": [{}] * 5000, "a-1": [{}] * 5000, "a-2": [{}] * 1_000_000},
+    },
+    "activemq": {"eventSource": "aws:mq", "messages": [{}] * 1_000_000},
+    "rabbitmq": {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"a::/": [{}] * 9999, "b::/": [1, 2]}},
+    "eventbridge": {"EventList": [{"specversion": "1.0"}] * (MAX_MESSAGES + 1)},
+}
+
+
+@pytest.mark.parametrize("trigger", TOO_LARGE)
+def test_a_batch_larger_than_any_platform_delivers_is_given_back_untouched(
+    trigger: str, runtime: Runtime, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(BatchTooLarge, match="at most 10000 messages"):
+        queue.handle(TOO_LARGE[trigger], LambdaContext())
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert (line["trigger"], line["code"]) == (trigger, "BatchTooLarge")
+    assert runtime.ledger.store.client.xlen(runtime.ledger.store.key("dead")) == 0
+    monkeypatch.delenv("MAILER_STORE_URL")
+    with pytest.raises((BatchTooLarge, ConfigurationError)):
+        queue.handle(TOO_LARGE[trigger], LambdaContext())
+
+
+def test_each_of_10000_messages_has_its_answer(runtime: Runtime) -> None:
+    records = [{"eventSource": "aws:sqs", "messageId": str(n), "body": "{}"} for n in range(MAX_MESSAGES)]
+    assert failures(queue.handle({"Records": records}, LambdaContext())) == [
+        record["messageId"] for record in records
+    ]
+
+
+# Nesting
+
+
+def nested(levels: int) -> Any:
+    """Return lists within each other, of which some versions of Python read more than they write."""
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"body": nested(5000)},
+        {"headers": {"x": nested(5000)}},
+        {"headers": {"x": [nested(5000)]}},
+        {"isBase64Encoded": nested(5000)},
+        {"rawPath": nested(5000)},
+        {"requestContext": {"http": {"method": nested(5000)}, "stage": "$default"}},
+        {"requestContext": {"http": {"method": "POST"}, "stage": nested(5000)}},
+        {"requestContext": {"http": {"method": "POST"}, "domainName": nested(5000)}},
+        {"requestContext": {}, "httpMethod": "GET", "path": nested(5000)},
+        {"requestContext": {}, "httpMethod": nested(5000)},
+    ],
+)
+def test_an_http_event_may_be_nested_as_deep_as_it_likes(
+    runtime: Runtime, log: io.StringIO, fields: dict[str, Any]
+) -> None:
+    event = api_gateway_v2("POST", "/emails", AUTHORIZED, json.dumps(body()))
+    assert app.handle({**event, **fields}, LambdaContext())["statusCode"] in {200, 401, 404, 405, 422}
+    assert "unexpected" not in log.getvalue()
+
+
+def test_what_is_nested_too_deep_is_a_dead_letter_without_what_is_deepest(runtime: Runtime) -> None:
+    answer = queue.handle({"specversion": "1.0", "a": [{"b": nested(5000)}], "c": 1}, LambdaContext())
+    assert answer == {"records": 1}
+    ((_, letter),) = runtime.ledger.store.client.xrange(runtime.ledger.store.key("dead"))
+    kept = json.loads({**letter}.get("body") or letter[b"body"])
+    levels, value = 0, kept["a"][0]["b"]
+    while isinstance(value, list):
+        levels, value = levels + 1, value[0]
+    assert (kept["specversion"], kept["c"], levels, value) == ("1.0", 1, 97, "…")
+
+
+@pytest.mark.parametrize(
+    "fields", [{"Message": nested(5000)}, {"Message": '{"job": "sweep"}', "Time": nested(5000)}]
+)
+def test_a_timer_may_be_nested_as_deep_as_it_likes(runtime: Runtime, fields: dict[str, Any]) -> None:
+    answer = schedule.handle({"Type": "Timer", **fields}, LambdaContext())
+    assert answer.get("code", answer.get("job")) in {"InvalidRequest", "sweep"}
+
+
 # Log lines
 
 
@@ -279,7 +390,8 @@ def test_a_short_log_line_is_left_as_it_is(log: io.StringIO) -> None:
 @pytest.mark.once
 def test_a_refused_event_takes_little_memory(environment: dict[str, str]) -> None:
     names = [
-        "recipients, empty objects", "unknown fields", "headers", "names of 300 KB", "a text of emoji",
+        "recipients, empty objects", "unknown fields", "fields of one text", "headers",
+        "names of 300 KB", "a text of emoji",
     ]  # fmt: skip
     script = [sys.executable, "benchmarks/refused_events.py", "--json", *names, "callbacks"]
     variables = {**os.environ, "PYTHONPATH": f"layers/mailer{os.pathsep}."}

@@ -299,3 +299,11 @@ def test_invocation_is_named_by_its_platform() -> None:
     fresh = [request_id(context) for context in (None, object(), {}, {"request_id": ""})]
     assert all(isinstance(name, str) and name for name in fresh)
     assert len(set(fresh)) == len(fresh)
+
+
+@pytest.mark.parametrize("identifier", [float("nan"), "\ud800", None, {"a": 1}, 7])
+def test_identifier_that_is_no_text_is_one_that_json_can_say(identifier: Any) -> None:
+    (message,) = SQS.messages({"Records": [{"eventSource": "aws:sqs", "messageId": identifier}]})
+    assert SQS.partial_response
+    text = json.dumps(SQS.partial_response([message]), ensure_ascii=False, allow_nan=False)
+    assert text.encode()

@@ -65,6 +65,10 @@ def test_a_number_that_a_double_holds_is_kept(number: str) -> None:
     assert json.dumps(read_object(f'{{"n": {number}}}')["n"]) == json.dumps(json.loads(number))
 
 
+def test_place_of_a_number_is_found_beside_what_is_right() -> None:
+    assert refusal('{"a": null, "b": [true, {"c": "é"}, 1e999]}').pointer == "/b/2"
+
+
 def test_numbers_in_a_document_that_was_never_text_are_checked_too() -> None:
     for number in (math.nan, math.inf, 10**400):
         with pytest.raises(InvalidRequest, match="/n: must be a number"):

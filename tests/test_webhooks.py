@@ -174,6 +174,11 @@ def test_github_delivery_is_known_by_its_signed_body(environment: dict[str, str]
     assert len(ses.inbox()) == 2
 
 
+def test_github_delivery_may_have_any_header(environment: dict[str, str], ses: Emulator) -> None:
+    assert github_delivery(PAYLOADS["releases"], "\ud800")[0] == 200
+    assert len(ses.inbox()) == 1
+
+
 def test_github_delivery_that_version_0_1_0_sent_is_not_sent_again(runtime: Runtime, ses: Emulator) -> None:
     sent_by_version_0_1_0(runtime, "webhook:releases:delivery-1")
     status, headers, _ = github_delivery(PAYLOADS["releases"], "delivery-1")

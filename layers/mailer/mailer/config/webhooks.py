@@ -54,9 +54,12 @@ class WebhookSource(MappedTable):
         """Return the key of a webhook, the same at every delivery: its own id, else the hash of its bytes."""
         event, old_event = self.scheme.event(headers, payload), self.scheme.old_event(headers, payload)
         return PlatformKey(
-            f"webhook:{self.name}:{event or hashlib.sha256(body).hexdigest()}",
-            f"webhook:{self.name}:{old_event}" if old_event else None,
+            self._key(event or hashlib.sha256(body).hexdigest()), self._key(old_event) if old_event else None
         )
+
+    def _key(self, event: object) -> str:
+        """Return a key that can be stored: a header is not always text in UTF-8."""
+        return f"webhook:{self.name}:{event}".encode(errors="backslashreplace").decode()
 
     @property
     def namespace(self) -> str:

@@ -28,6 +28,7 @@ MAX_DAYS_AHEAD = 30  # of send_at and expires_at
 MAX_BODY_BYTES = 6 * MEBIBYTE  # of an HTTP request: what Lambda and SCF take in one synchronous call
 MAX_HEADERS = 100
 MAX_BATCH = 100
+MAX_MESSAGES = 10_000  # of a batch: what Lambda delivers of a queue or stream at most
 MAX_EVENTS = 1000  # of one callback of SES
 MAX_PER_RECIPIENT_HOUR = 10
 

@@ -158,14 +158,19 @@ class EmailRequest(_Part):
         defaults: dict[str, Any] | None = None,
         *,
         stored: bool = False,
+        checked: bool = False,
     ) -> EmailRequest:
         """Return the request that `body` asks for, in its own form or in SendEmail's native JSON.
 
         `defaults` fill the fields that the body leaves out. A `stored` body is one that was a request before:
-        the rules of new requests alone are not checked again. Raises InvalidRequest with a JSON pointer into
+        the rules of new requests alone are not checked again. A `checked` one came from `read_object` or
+        `check_object`. Raises InvalidRequest with a JSON pointer into
         `body` for every broken rule; rules over several fields are checked once each field is right.
         """
-        document = read_object(body) if isinstance(body, (str, bytes)) else check_object(body)
+        if isinstance(body, (str, bytes)):
+            document = read_object(body)
+        else:
+            document = body if checked else check_object(body)
         if len(document) > limits.MAX_MEMBERS:
             raise InvalidRequest.at("", _TOO_MANY_FIELDS)
         errors: list[FieldError] = []

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import math
 import re
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mailer.errors import InvalidRequest, SizeRule
@@ -14,12 +15,20 @@ from mailer.errors import InvalidRequest, SizeRule
 from .limits import MAX_JSON_DEPTH, MAX_JSON_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DOUBLE_DIGITS = 309  # no longer whole number fits a double
-# A text, or a name with its colon; an empty list or object; a sign.
-_TOKEN = re.compile(rb'("[^"]*"?)(\s*:)?|[\[{]\s*[\]}]|[\[\]{},]')
+_DOUBLE_BITS = 1024
+_LEVELS = MAX_JSON_DEPTH + 2  # the emails of a batch, each as deep as one may be, are two levels down
+_LONG_NUMBER = re.compile(rf"[0-9]{{{_DOUBLE_DIGITS}}}")
+_NEAR = 10_000  # bytes
+# Of JSON with one quote in place of each text:
+_SEPARATOR = re.compile(rb",|[\[{](?!\s*[\]}])")  # before each value but the first; an empty list has none
+_DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (_LEVELS + 1))
+_CLOSED = re.compile(rb"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
+# Read backwards: a bracket, or some objects and lists that are closed at once, few enough to take no memory.
+_BACKWARDS = re.compile(rb"(?:[\]}][^\[\]{}]*[\[{][^\[\]{}]*){1,100}|[\[\]{}]")
 _TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
 _TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
@@ -29,21 +38,43 @@ def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any
 
     `levels` is how deep it may nest. Raises InvalidRequest, as `check_object` does.
     """
-    return check_object(read_json(raw), levels)
+    text = _decoded(raw)
+    document = _parsed(text, None)
+    if isinstance(document, dict):
+        members = _members(document, levels)
+        if members is None:
+            _checked(document, levels)
+        elif members in (text.count(":"), _structure(text)[0].count(b":")):  # no name is given twice
+            return document
+    return check_object(_parsed(text, _object), levels)
 
 
 def read_json(raw: str | bytes) -> Any:
     """Return the JSON value in `raw`, whose parts are still to be checked; raises InvalidRequest."""
+    return _parsed(_decoded(raw), _object)
+
+
+def _decoded(raw: str | bytes) -> str:
     try:
-        text = raw.decode(json.detect_encoding(raw), "surrogatepass") if isinstance(raw, bytes) else raw
-        check_number_of_values(text)
-        return json.loads(text, parse_int=_integer, object_pairs_hook=_object)
+        return raw.decode(json.detect_encoding(raw), "surrogatepass") if isinstance(raw, bytes) else raw
     except UnicodeDecodeError as error:
         raise InvalidRequest.at("", "is not UTF-8") from error
+
+
+def _parsed(text: str, make_object: Callable[[list[tuple[str, Any]]], Any] | None) -> Any:
+    whole = _integer if _LONG_NUMBER.search(text) else None
+    collects = gc.isenabled()
+    gc.disable()  # it would look at the values of a large document again and again while they are made
+    try:
+        check_number_of_values(text)
+        return json.loads(text, parse_int=whole, object_pairs_hook=make_object)
     except RecursionError as error:
         raise InvalidRequest.at("", _TOO_DEEP) from error
     except ValueError as error:
         raise InvalidRequest.at("", "is not JSON") from error
+    finally:
+        if collects:
+            gc.enable()
 
 
 def check_object(document: Any, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
@@ -54,6 +85,10 @@ def check_object(document: Any, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
     """
     if not isinstance(document, dict):
         raise InvalidRequest.at("", "must be a JSON object")
+    return document if _members(document, levels) is not None else _checked(document, levels)
+
+
+def _checked(document: dict[str, Any], levels: int) -> dict[str, Any]:
     try:
         _Check().value(document, levels)
     except _Broken as broken:
@@ -86,42 +121,68 @@ def decode_base64(text: str) -> bytes:
 def check_number_of_values(text: str) -> None:
     """Refuse JSON with more values than a document may have, before they are made; raises InvalidRequest.
 
-    Text that is not JSON is left to the parser, which reads it as far as this function does.
+    Text that is not JSON is left to the parser, or refused for the same.
     """
     if text.count(",") + text.count("[") + text.count("{") <= MAX_JSON_VALUES:
         return
-    # Without backslashes and quotes in them, texts are what is between two quotes.
+    structure, texts = _structure(text)
+    one_too_many = next(islice(_SEPARATOR.finditer(structure), MAX_JSON_VALUES, None), None)
+    if one_too_many is not None:
+        end = one_too_many.end() if one_too_many[0] != b"," else one_too_many.start()
+        raise InvalidRequest.at(_pointer(_place(structure[:end], texts)), _TOO_MANY)
+
+
+def _structure(text: str) -> tuple[bytes, list[bytes]]:
+    """Return JSON with one quote in place of each text, and what stood between the quotes of each.
+
+    The end of JSON with more values than a document may have is left out.
+    """
     raw = text.encode(errors="surrogatepass").replace(b"\\\\", b"\\u005c").replace(b'\\"', b"\\u0022")
-    if (path := _place_of_one_too_many(raw)) is not None:
-        names = (json.loads(part, strict=False) if isinstance(part, bytes) else part for part in path)
-        raise InvalidRequest.at(_pointer(names), _TOO_MANY)
+    # Without backslashes and quotes in them, every other part is a text; a value has two texts at most.
+    parts = raw.split(b'"', 4 * MAX_JSON_VALUES + 4)
+    if len(parts) > 4 * MAX_JSON_VALUES:
+        del parts[-1]  # the rest, which is not split
+    return b'"'.join(parts[::2]), parts[1::2]
 
 
-def _place_of_one_too_many(raw: bytes) -> list[Any] | None:
-    """Return the names (as JSON) and indexes of the object or list with one value too many, or None."""
-    path: list[Any] = []  # for each open object or list: the name or index that is being read
-    values = 0
-    for token in islice(_TOKEN.finditer(raw), 4 * MAX_JSON_VALUES):  # no value is more than four tokens
-        first = token[0][:1]
-        if first == b'"':
-            if token[2] and path:
-                path[-1] = token[1]
-        elif first == b",":
-            values += 1
-            if path and isinstance(path[-1], int):
-                path[-1] += 1
-        elif first in b"]}":
-            del path[-1:]
-        elif len(token[0]) == 1:
-            values += 1
-            path.append(0 if first == b"[" else b'""')
-        if values > MAX_JSON_VALUES:
-            return path[:-1]
-        if (
-            len(path) > MAX_JSON_DEPTH + 2
-        ):  # the emails of a batch, each as deep as one may be, are two levels down
-            raise InvalidRequest.at("", _TOO_DEEP)
-    return None
+def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
+    """Yield the names and indexes of the object or list in which `structure` ends; raises InvalidRequest.
+
+    `structure` is JSON with one quote in place of each of `texts`. An index far from its list's beginning is
+    left out, with all below it.
+    """
+    if _DEEP.search(structure):
+        raise InvalidRequest.at("", _TOO_DEEP)
+    opened = _opened(structure)
+    for start, end in pairwise(opened):
+        if structure[start : start + 1] == b"{":
+            names = structure.count(b'"', 0, end)
+            yield json.loads(b'"%s"' % texts[names - 1], strict=False) if names else ""
+        elif end - start > _NEAR:
+            return
+        else:
+            items, closed = structure[start + 1 : end], 1
+            while closed:
+                items, closed = _CLOSED.subn(b"", items)
+            yield items.count(b",")
+
+
+def _opened(structure: bytes) -> list[int]:
+    """Return where the objects and lists begin that are open at the end; raises InvalidRequest."""
+    opened: list[int] = []
+    closed = 0
+    for token in _BACKWARDS.finditer(structure[::-1]):
+        if token.end() - token.start() > 1:
+            continue
+        if token[0] in b"]}":
+            closed += 1
+        elif closed:
+            closed -= 1
+        else:
+            opened.append(len(structure) - token.end())
+    if len(opened) > _LEVELS + 1:
+        raise InvalidRequest.at("", _TOO_DEEP)
+    return opened[::-1]
 
 
 def _integer(digits: str) -> float:
@@ -133,6 +194,52 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise InvalidRequest.at("", "has an object with the same name twice")
     return members
+
+
+def _members(document: dict[str, Any], levels: int) -> int | None:
+    """Return how many members all objects in `document` have; None unless it certainly breaks no rule."""
+    values, members, pending = 0, 0, [(document, levels)]
+    while pending:
+        container, levels = pending.pop()
+        values += len(container)
+        members += len(container) if isinstance(container, dict) else 0
+        found = None if values > MAX_JSON_VALUES or levels == 0 else _containers(container)
+        if found is None:
+            return None
+        pending += [(item, levels - 1) for item in found]
+    return members
+
+
+def _containers(container: dict[str, Any] | list[Any]) -> list[Any] | None:
+    """Return the objects and lists with values that are in one; None unless all else is certainly sound."""
+    found: list[Any] = []
+    items: Iterable[Any] = container
+    if isinstance(container, dict):
+        if not _is_text("".join(container)):
+            return None
+        items = container.values()
+    for item in items:
+        kind = type(item)
+        if kind is dict or kind is list:
+            if item:
+                found.append(item)
+        elif not (_is_text(item) if kind is str else item is None or kind is bool or _is_short(item)):
+            return None
+    return found
+
+
+def _is_text(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_short(number: float) -> bool:
+    return math.isfinite(number) if isinstance(number, float) else number.bit_length() < _DOUBLE_BITS
 
 
 class _Broken(Exception):
@@ -181,10 +288,8 @@ def _pointer(path: Iterable[Any]) -> str:
 
 
 def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _Broken("holds half of a surrogate pair, which is no character") from error
+    if not _is_text(text):
+        raise _Broken("holds half of a surrogate pair, which is no character")
 
 
 def _check_number(number: float) -> None:

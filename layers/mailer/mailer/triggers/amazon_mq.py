@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
+from mailer.email.limits import MAX_MESSAGES
 from mailer.ledger import DeferPolicy
 
 from .fields import as_object, as_objects, as_text, from_base64, message_key
@@ -37,11 +39,12 @@ def _is_rabbitmq(event: Any) -> bool:
 
 
 def _rabbitmq_messages(event: dict[str, Any]) -> list[Message]:
-    return [
+    found = (
         _rabbitmq_message(as_text(name), message)
         for name, messages in event["rmqMessagesByQueue"].items()
         for message in as_objects(messages)
-    ]
+    )
+    return [*islice(found, MAX_MESSAGES + 1)]
 
 
 def _rabbitmq_message(name: str, message: dict[str, Any]) -> Message:

@@ -97,7 +97,7 @@ def _parsed(
 def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEmail | DigestItem:
     if document.keys() >= _DIGEST_ITEM_FIELDS:
         return DigestItem(document, key)
-    return ParsedEmail(EmailRequest.parse(document, config.defaults), key)
+    return ParsedEmail(EmailRequest.parse(document, config.defaults, checked=True), key)
 
 
 def _document(body: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_CUT_BYTES = 16_384
 MAX_SOURCE_CHARACTERS = 1024
+_MAX_LEVELS = 100  # of a body that is nested deeper than JSON can be written
 PERMANENT = frozenset({Disposition.REFUSED, Disposition.KEY_REUSED})
 """Dispositions that a redelivery of the same content does not change."""
 
@@ -62,5 +63,20 @@ def _text(raw: bytes) -> tuple[str, dict[str, str]]:
 def _bytes(body: Any) -> bytes:
     if isinstance(body, bytes):
         return body
-    text = body if isinstance(body, str) else json.dumps(body)
-    return text.encode(errors="surrogatepass")
+    if isinstance(body, str):
+        return body.encode(errors="surrogatepass")
+    try:
+        return json.dumps(body).encode()
+    except RecursionError:
+        return json.dumps(_cut(body, _MAX_LEVELS)).encode()
+
+
+def _cut(value: Any, levels: int) -> Any:
+    """Return `value` with "…" in place of what is nested deeper than `levels`."""
+    if not isinstance(value, (dict, list)):
+        return value
+    if levels == 0:
+        return "…"
+    if isinstance(value, dict):
+        return {name: _cut(item, levels - 1) for name, item in value.items()}
+    return [_cut(item, levels - 1) for item in value]

@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+from mailer.email.limits import MAX_MESSAGES
+
 _HASH_CHARACTERS = 32  # 128 bits
 
 
@@ -17,8 +19,11 @@ def as_object(value: Any) -> dict[str, Any]:
 
 
 def as_objects(value: Any) -> list[dict[str, Any]]:
-    """Return the list `value` with an empty object for each item that is not one; not a list is empty."""
-    return [as_object(item) for item in value] if isinstance(value, list) else []
+    """Return the list `value` with an empty object for each item that is not one; not a list is empty.
+
+    A list that is longer than a batch is cut after the first item too many.
+    """
+    return [as_object(item) for item in value[: MAX_MESSAGES + 1]] if isinstance(value, list) else []
 
 
 def as_text(value: Any) -> str:

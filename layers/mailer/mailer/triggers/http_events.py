@@ -64,7 +64,7 @@ def _is_v2(event: dict[str, Any]) -> bool:
 
 
 def _is_lambda_url(event: dict[str, Any]) -> bool:
-    return _is_v2(event) and ".lambda-url." in str(event["requestContext"].get("domainName"))
+    return _is_v2(event) and ".lambda-url." in _text(event["requestContext"].get("domainName"))
 
 
 def _is_alb(event: dict[str, Any]) -> bool:
@@ -89,16 +89,16 @@ def _is_clb(event: dict[str, Any]) -> bool:
 
 def _read_v2(event: dict[str, Any]) -> HttpRequest:
     context = event["requestContext"]
-    path = str(event.get("rawPath") or context["http"].get("path") or "/")
-    stage = f"/{context.get('stage')}"
+    path = _text(event.get("rawPath") or context["http"].get("path")) or "/"
+    stage = f"/{_text(context.get('stage'))}"
     if path == stage or path.startswith(stage + "/"):
         path = path[len(stage) :] or "/"
-    return HttpRequest(str(context["http"].get("method", "")), path, _headers(event), *_body(event, "body"))
+    return HttpRequest(_text(context["http"].get("method")), path, _headers(event), *_body(event, "body"))
 
 
 def _read_v1(event: dict[str, Any]) -> HttpRequest:
-    path = str(event.get("path") or "/")
-    return HttpRequest(str(event["httpMethod"]), path, _headers(event), *_body(event, "body"))
+    path = _text(event.get("path")) or "/"
+    return HttpRequest(_text(event["httpMethod"]), path, _headers(event), *_body(event, "body"))
 
 
 def _read_clb(event: dict[str, Any]) -> HttpRequest:
@@ -126,13 +126,16 @@ def _headers(event: dict[str, Any]) -> dict[str, str]:
     """Return the headers; a value is a text, a list of texts (a repeated name) or true (no value)."""
     given = as_object(event.get("headers")) or as_object(event.get("multiValueHeaders"))  # ALB sends either
     few = islice(given.items(), MAX_HEADERS + 1)  # enough to see that there are too many
-    return {str(name).lower(): _text(value) for name, value in few if value is not None}
+    return {str(name).lower(): _header(value) for name, value in few if value is not None}
+
+
+def _header(value: Any) -> str:
+    return ",".join(map(_text, value)) if isinstance(value, list) else "" if value is True else _text(value)
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return "" if value is True else str(value)
+    """Return a text or a number as text, else an empty text."""
+    return str(value) if isinstance(value, (str, int, float)) else ""
 
 
 def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
@@ -141,8 +144,11 @@ def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
     if body is None:
         return b"", True
     if not isinstance(body, str):
-        return json.dumps(body).encode(), False
-    if str(event.get("isBase64Encoded")).lower() != "true":
+        try:
+            return json.dumps(body).encode(), False
+        except RecursionError as error:
+            raise InvalidRequest.at("", "the body is nested too deep") from error
+    if _text(event.get("isBase64Encoded")).lower() != "true":
         return body.encode(errors="surrogatepass"), True
     try:
         return decode_base64(body), True

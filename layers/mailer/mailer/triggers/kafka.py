@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mailer.email.limits import MAX_MESSAGES
 from mailer.ledger import DeferPolicy
 
 from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key, record_hash
@@ -21,11 +23,12 @@ def _matches(event: Any) -> bool:
 
 def _messages(event: dict[str, Any]) -> list[Message]:
     cluster, arn = _cluster(event), as_text(event.get("eventSourceArn"))
-    return [
+    messages = (
         _message(cluster, arn, as_text(partition), record)
         for partition, records in event["records"].items()
         for record in as_objects(records)
-    ]
+    )
+    return [*islice(messages, MAX_MESSAGES + 1)]
 
 
 def _cluster(event: dict[str, Any]) -> str:

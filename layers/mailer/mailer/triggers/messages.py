@@ -13,7 +13,7 @@ from mailer.concurrency import ordered_map
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
 from mailer.email.identity import PlatformKey
-from mailer.email.limits import MAX_KEY_CHARACTERS
+from mailer.email.limits import MAX_KEY_CHARACTERS, MAX_MESSAGES
 from mailer.errors import DeadLettersFull, InvalidRequest, MailerError, StoreUnavailable
 from mailer.ledger import DeferPolicy
 from mailer.telemetry import logs
@@ -94,13 +94,21 @@ class BatchPolicy:
 class MessageSource(BatchPolicy):
     """How one message source is recognised, read and responded to.
 
-    `messages` never raises, whatever the event holds. `partial_response` returns the partial batch response
+    `messages` never raises, whatever the event holds; of more messages than a batch has, it returns the first
+    one too many as the last. `partial_response` returns the partial batch response
     that names the messages to redeliver; None if the platform redelivers a batch as a whole only.
     """
 
     matches: Callable[[Any], bool]
     messages: Callable[[Any], list[Message]]
     partial_response: Callable[[Sequence[Message]], dict[str, Any]] | None = None
+
+    def batch(self, event: Any) -> list[Message]:
+        """Return the messages of `event`; raises BatchTooLarge."""
+        messages = self.messages(event)
+        if len(messages) > MAX_MESSAGES:
+            raise BatchTooLarge(f"a batch has at most {MAX_MESSAGES} messages")
+        return messages
 
 
 class Result(NamedTuple):
@@ -124,6 +132,12 @@ class RedeliveryRequired(MailerError):
 
     code = "RedeliveryRequired"
     retryable = True
+
+
+class BatchTooLarge(MailerError):
+    """The event has more messages than a platform delivers at once: none was handled."""
+
+    code = "BatchTooLarge"
 
 
 @dataclass(frozen=True)

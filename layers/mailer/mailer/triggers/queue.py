@@ -16,7 +16,7 @@ from .dead_letters import add_dead_letter
 from .eventbridge import EVENTBRIDGE
 from .invoke import handle_invocation, is_invocation, request_id
 from .kafka import KAFKA
-from .messages import Ack, RedeliveryRequired, process
+from .messages import Ack, BatchTooLarge, RedeliveryRequired, process
 from .sns import SNS
 from .sqs import SQS
 
@@ -29,7 +29,8 @@ SOURCES = (SQS, SNS, KAFKA, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
 def handle(event: Any, context: Any) -> dict[str, Any]:
     """Return the platform's response to a batch, or to a directly invoked email request.
 
-    Raises RedeliveryRequired, StoreUnavailable or ConfigurationError if the event must be redelivered.
+    Raises RedeliveryRequired, StoreUnavailable or ConfigurationError if the event must be redelivered, and
+    BatchTooLarge for one that no platform delivers.
     """
     deadline = Deadline.of(context)
     source = next((source for source in SOURCES if source.matches(event)), None)
@@ -38,7 +39,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     except ConfigurationError as error:
         logs.refused("queue", error)
         if source and source.partial_response:
-            return source.partial_response(source.messages(event))
+            return source.partial_response(source.batch(event))
         raise
     if source:
         return _handle_batch(source, event, deadline, runtime)
@@ -48,7 +49,11 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
 
 
 def _handle_batch(source: MessageSource, event: Any, deadline: Deadline, runtime: Runtime) -> dict[str, Any]:
-    messages = source.messages(event)
+    try:
+        messages = source.batch(event)
+    except BatchTooLarge as error:
+        logs.refused(source.trigger, error)
+        raise
     results = process(source, messages, deadline, runtime)
     nacked = [result.message for result in results if result.ack is Ack.NACK]
     if source.partial_response:

@@ -12,6 +12,8 @@ from mailer.errors import InvalidRequest, UnknownEvent
 from mailer.runtime import Runtime
 from mailer.telemetry import logs
 
+from .fields import as_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -63,7 +65,7 @@ def read_scheduled_job(event: Any) -> ScheduledJob:
     if not isinstance(event, dict):
         raise UnknownEvent.at("", "a scheduled event must be a JSON object")
     if event.get("Type") == "Timer":
-        arguments = read_object(str(event.get("Message") or "{}"))
+        arguments = _message(event.get("Message"))
         trigger, time, pointer = "scf-timer", event.get("Time"), "/Message/job"
     else:
         arguments = event
@@ -71,4 +73,11 @@ def read_scheduled_job(event: Any) -> ScheduledJob:
     name = arguments.get("job")
     if not isinstance(name, str) or name not in JOBS:
         raise UnknownEvent.at(pointer, f"must be one of: {', '.join(sorted(JOBS))}")
-    return ScheduledJob(trigger, name, str(time or ""), arguments)
+    return ScheduledJob(trigger, name, as_text(time), arguments)
+
+
+def _message(message: Any) -> dict[str, Any]:
+    """Return the JSON object in a timer's message, which may be empty; raises InvalidRequest."""
+    if message is not None and not isinstance(message, str):
+        raise InvalidRequest.at("/Message", "must be a text")
+    return read_object(message or "{}")

@@ -39,7 +39,7 @@ def _message(record: dict[str, Any]) -> Message:
         origin,
         ordering_key=as_text(attributes.get("MessageGroupId")) or None,
         receive_count=as_int(attributes.get("ApproximateReceiveCount")) or 1,
-        item_identifier=record.get("messageId"),
+        item_identifier=as_text(record.get("messageId")) or None,
     )
 
 
