@@ -284,4 +284,5 @@ def test_email_that_ses_accepted_twice_is_reported(runtime: Runtime, ses: Emulat
 
 def test_callback_that_names_no_known_email_is_absent(runtime: Runtime) -> None:
     event = SesEvent.parse({"event": "delivered", "email": "ann@customer.example", "timestamp": 1})
+    deliver(email(), key="order-1")
     assert EventLedger(runtime.ledger.store).record(event) == (None, "absent")

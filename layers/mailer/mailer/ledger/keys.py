@@ -40,8 +40,8 @@ class RequestKeys:
     """The keys of one request.
 
     `halts` are those of its account, its sender and, where it has one, its template. `recipients` has
-    (suppressed, unsubscribed, sent) for each address; `domains`, the block of each recipient domain. `route`
-    is what a status query can be matched by: hashes of the sender and of each recipient.
+    (suppressed, unsubscribed, sent, mailed) for each address; `domains`, the block of each recipient domain.
+    `route` is what a status query can be matched by: hashes of the sender and of each recipient.
     """
 
     def __init__(self, store: Store, request: EmailRequest) -> None:
@@ -56,6 +56,7 @@ class RequestKeys:
                 store.key("suppressed", recipient),
                 store.key("unsubscribed", recipient, sender_domain),
                 store.key("sent", recipient),
+                store.key("mailed", recipient),
             )
             for recipient in map(address_hash, request.recipients)
         ]
@@ -68,7 +69,7 @@ class RequestKeys:
         """
         ttl_ms = (rule.delay or 0) * SECOND
         if rule.action is Action.SUPPRESS and len(self.recipients) == 1:
-            suppressed, unsubscribed, _ = self.recipients[0]
+            suppressed, unsubscribed, *_ = self.recipients[0]
             return Block("suppression", ttl_ms, suppressed if ttl_ms else unsubscribed)
         if rule.action is Action.HALT:
             account, sender, *template = self.halts

@@ -173,12 +173,12 @@ class Ledger:
         own_message = result.ses_message_id
         owner = self.store.key("message", own_message) if own_message else own[0]
         blocked = block.key if block and block.key else own[0]
-        sent = [sent for _, _, sent in request_keys.recipients]
+        mailed = [key for _, _, *keys in request_keys.recipients for key in keys]
         body = "" if result.state is State.ACCEPTED else json.dumps(attempt.request.document())
         with self.store.translate_errors():
             reply = json.loads(
                 self._settle(
-                    keys=[*own, *request_keys.halts, *sent, blocked, owner], args=[json.dumps(params), body]
+                    keys=[*own, *request_keys.halts, *mailed, blocked, owner], args=[json.dumps(params), body]
                 )
             )
         return Settlement(reply["verdict"] == "settled", read_record(reply["record"]))

@@ -4,7 +4,7 @@
 --       9 rate_pause
 --       10 the record under the id that version 0.1.0 would have derived, or the record
 --       11… the halts (`halts` of them)
---       then for each recipient: suppressed, unsubscribed, sent
+--       then for each recipient: suppressed, unsubscribed, sent, mailed
 --       then for each recipient domain: blocked
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
@@ -18,7 +18,7 @@ local rate_slots, rate_pause = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2]
 local old_key = KEYS[EMAIL_KEYS + 3]
 local halts_from = EMAIL_KEYS + 4
 local recipients_from = halts_from + params.halts
-local domains_from = recipients_from + 3 * params.recipients
+local domains_from = recipients_from + 4 * params.recipients
 local now = clock()
 local record = load(keys.record)
 local resuming = false
@@ -156,7 +156,7 @@ if params.send_at and params.send_at > now then
 end
 
 for i = 0, params.recipients - 1 do
-  local key = recipients_from + 3 * i
+  local key = recipients_from + 4 * i
   local code = redis.call('GET', KEYS[key]) or redis.call('GET', KEYS[key + 1])
   if code then
     return reject('refused', { code = code, recipient = i })
@@ -189,7 +189,7 @@ for i = domains_from, #KEYS do
 end
 
 for i = 0, params.recipients - 1 do
-  local sent = KEYS[recipients_from + 3 * i + 2]
+  local sent = KEYS[recipients_from + 4 * i + 2]
   redis.call('ZREMRANGEBYSCORE', sent, '-inf', format_int(now - params.recipient_window))
   if redis.call('ZCARD', sent) >= params.recipient_max then
     local oldest = redis.call('ZRANGE', sent, 0, 0, 'WITHSCORES')
@@ -218,9 +218,10 @@ store_request()
 redis.call('ZADD', rate_slots, format_int(now + params.slot_ttl), params.token)
 redis.call('PEXPIRE', rate_slots, format_int(params.slot_ttl))
 for i = 0, params.recipients - 1 do
-  local sent = KEYS[recipients_from + 3 * i + 2]
+  local sent, mailed = unpack(KEYS, recipients_from + 4 * i + 2, recipients_from + 4 * i + 3)
   redis.call('ZADD', sent, format_int(now), params.token)
   redis.call('PEXPIRE', sent, format_int(params.recipient_window))
+  redis.call('SET', mailed, '1', 'PX', format_int(params.retention))
 end
 for index in pairs(probes) do
   redis.call('HSET', KEYS[halts_from + index], 'until_at', format_int(now + params.lease))

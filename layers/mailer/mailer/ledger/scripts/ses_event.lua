@@ -3,16 +3,35 @@
 --       8 the events of the email
 --       9 the owner of SES's MessageId, or the record
 --       10 the suppression of the recipient, or the record
--- ARGV: 1 the parameters as JSON: event, proves_accepted, at (ms), retention (ms), events_max; ses_message_id, code,
---         delay (ms) (each may be absent)
+--       11 mailed: that the recipient was
+-- ARGV: 1 the parameters as JSON: event, recipient, proves_accepted, at (ms), retention (ms), events_max; ses_message_id,
+--         code, delay (ms) (each may be absent)
 --       2 the field of the event among the events
 --       3 what is stored of the event as JSON, empty for nothing
 
 local params, field, stored = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local keys = email_keys()
 local events, owner, suppression = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2], KEYS[EMAIL_KEYS + 3]
+local mailed = KEYS[EMAIL_KEYS + 4]
 local now = clock()
 local record = load(keys.record)
+
+-- SES does not sign its callbacks: what they say of an address counts where we mailed it. The route of an email names
+-- whom it is for; later the address does. Version 0.1.0 kept neither for its accepted emails.
+local function is_ours()
+  for index, hash in ipairs(cjson.decode(record.route or '[]')) do
+    if index > 1 and hash == params.recipient then
+      return true
+    end
+  end
+  if record.route then
+    return false
+  end
+  return redis.call('EXISTS', mailed) == 1 or record.state ~= nil and not record.namespace
+end
+if not is_ours() then
+  return reply('foreign')
+end
 
 local repeated = stored ~= '' and redis.call('HEXISTS', events, field) == 1
 if stored ~= '' and not repeated and redis.call('HLEN', events) < params.events_max then

@@ -3,7 +3,7 @@
 --       8 rate_slots
 --       9 rate_pause
 --       10… the halts (`halts` of them)
---       then for each recipient: sent
+--       then for each recipient: sent, mailed
 --       last but one: the key that the failure blocks, or the record
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
@@ -22,7 +22,7 @@ local record = load(keys.record)
 
 redis.call('ZADD', rate_slots, 'XX', format_int(now + 1000), params.token)
 if params.not_sent then
-  for i = recipients_from, #KEYS - 2 do
+  for i = recipients_from, #KEYS - 2, 2 do
     redis.call('ZREM', KEYS[i], params.token)
   end
 end
@@ -91,6 +91,9 @@ if lost and (not record.state or CLOSED[record.state]) then
     promised = params.stored and '1' or '0',
   })
   add_attempt(attempt_number)
+  for i = recipients_from + 1, #KEYS - 2, 2 do
+    redis.call('SET', KEYS[i], '1', 'PX', format_int(params.retention))
+  end
   own = true
 end
 
