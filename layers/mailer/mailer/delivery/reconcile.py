@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailer.ledger.record import Record
+    from mailer.ledger.records import StoredRequest
     from mailer.runtime import Runtime
 
 SES_TIME_ZONE = timezone(timedelta(hours=8))  # SES's days begin and end by Beijing's clock
@@ -66,7 +67,7 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
         if record is None or stored is None:
             unknown.postpone(email_id, runtime.settings.unknown_grace)
         elif record.state is State.UNKNOWN:
-            decision = _reconcile_one(record, stored.body, unknown, deadline, runtime)
+            decision = _reconcile_one(record, stored, unknown, deadline, runtime)
             if decision is Decision.UNDECIDED:
                 unknown.postpone(email_id, runtime.settings.unknown_grace)
             logs.reconciled(record.smtp_message_id, decision.value)
@@ -92,14 +93,15 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
 
 
 def _reconcile_one(
-    record: Record, body: str, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+    record: Record, stored: StoredRequest, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
 ) -> Decision:
     try:
-        request = EmailRequest.parse(body, stored=True)
+        request = EmailRequest.parse(stored.body, stored=True)
     except InvalidRequest as error:  # stored by a version with other rules: it stays unknown
         logs.refused("sweep", error, id=record.id)
         return Decision.UNDECIDED
-    rows = _find_rows(request, record, unknown, deadline, runtime)
+    mailed = [address for address in request.recipients if address_hash(address) in stored.route[1:]]
+    rows = _find_rows(request, mailed or request.recipients, record, unknown, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED
     matches = _match_rows(record.id, rows, unknown, runtime.clock_offset) if rows else Matches()
@@ -113,11 +115,16 @@ def _reconcile_one(
 
 
 def _find_rows(
-    request: EmailRequest, record: Record, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+    request: EmailRequest,
+    mailed: Sequence[str],
+    record: Record,
+    unknown: UnknownLedger,
+    deadline: Deadline,
+    runtime: Runtime,
 ) -> list[StatusRow] | None:
-    """Return SES's rows that could match this email, of the first recipient that has any, or None."""
+    """Return SES's rows that could match this email, of the first `mailed` one that has any, or None."""
     sender = address_of(request.sender).lower()
-    for recipient in request.recipients:
+    for recipient in mailed:
         rows: dict[str, StatusRow] = {}
         for day in _days(_windows(record, runtime), _ses_time(runtime)):
             found = _query(recipient, day, unknown, deadline, runtime)

@@ -39,7 +39,10 @@ def email_outcome(attempt: Attempt, outcome: Outcome) -> None:
         "action": outcome.action.value if outcome.action else None,
         "replayed": outcome.replayed,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 4),
-        "recipients": [address_hash(address) for address in attempt.request.recipients],
+        "recipients": [
+            address_hash(address) for address in attempt.request.without(outcome.dropped).recipients
+        ],
+        "dropped": len(outcome.dropped),
     }
     log = logger()
     if outcome.action is Action.RECONCILE and outcome.code and not is_listed(outcome.code):

@@ -40,8 +40,8 @@ class RequestKeys:
     """The keys of one request.
 
     `halts` are those of its account, its sender and, where it has one, its template. `recipients` has
-    (suppressed, unsubscribed, sent, mailed) for each address; `domains`, the block of each recipient domain.
-    `route` is what a status query can be matched by: hashes of the sender and of each recipient.
+    (suppressed, unsubscribed, sent, mailed, blocked) for each address, the last of its domain. `route` is
+    what a status query can be matched by: hashes of the sender and of each recipient.
     """
 
     def __init__(self, store: Store, request: EmailRequest) -> None:
@@ -57,10 +57,10 @@ class RequestKeys:
                 store.key("unsubscribed", recipient, sender_domain),
                 store.key("sent", recipient),
                 store.key("mailed", recipient),
+                store.key("blocked", domain_of(address)),
             )
-            for recipient in map(address_hash, request.recipients)
+            for address, recipient in zip(request.recipients, self.route[1:], strict=True)
         ]
-        self.domains = sorted({store.key("blocked", domain_of(address)) for address in request.recipients})
 
     def block_for(self, rule: Rule) -> Block | None:
         """Return what a failure by `rule` blocks, or None.
@@ -75,8 +75,9 @@ class RequestKeys:
             account, sender, *template = self.halts
             halted = {Scope.SENDER: [sender], Scope.TEMPLATE: template}.get(rule.scope, [account])
             return Block("halt", ttl_ms, halted[0]) if halted else None
-        if rule.scope is Scope.RECIPIENT_DOMAIN and len(self.domains) == 1:
-            return Block("domain", ttl_ms, self.domains[0])
+        domains = {blocked for *_, blocked in self.recipients}
+        if rule.scope is Scope.RECIPIENT_DOMAIN and len(domains) == 1:
+            return Block("domain", ttl_ms, *domains)
         if rule.action is Action.RETRY and rule.scope is Scope.ACCOUNT:
             return Block("account", ttl_ms, None)
         return None

@@ -8,7 +8,7 @@
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
 --         backlog_max, dead_letters_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
---         detail, fingerprint, namespace, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
+--         detail, fingerprint, namespace, clock_offset (ms), dropped, block = {kind, ttl_ms} (each may be absent)
 --       2 the request as JSON, empty for an accepted email
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -61,6 +61,7 @@ local function add_attempt(number)
     at = params.sent_at,
     attempt = number,
     clock_offset = params.clock_offset,
+    dropped = params.dropped,
   })
   redis.call('HSET', keys.record, 'history', record.history)
 end
