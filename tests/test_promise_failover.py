@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factories import LambdaContext, email
+from factories import LambdaContext, address_hash, email
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
@@ -62,7 +62,7 @@ def test_complaint_about_an_acceptance_that_the_store_forgot_to_expect_is_believ
     with around_call(runtime, after=replica.fall_over):
         outcome = send(runtime)
     document = {"event": "spamreport", "email": "ann@customer.example", "bulkId": outcome.ses_message_id}
-    assert runtime.events.record(SesEvent.parse(document)) == (email_id(runtime), "recorded")
+    assert runtime.events.record(SesEvent.parse(document, address_hash)) == (email_id(runtime), "recorded")
     assert deliver(email(), key="order-2", runtime=runtime).code == "Ledger.SpamReport"
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import SECRET, body, email
+from factories import SECRET, address_hash, body, email
 from http_calls import call
 from local.ses_emulator import Emulator
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
-from mailer.email.identity import address_hash
 from mailer.ledger import Attempt, Verdict
 from mailer.ledger.record import State
 from mailer.ledger.unknown import UnknownLedger
@@ -303,7 +302,7 @@ def test_callback_about_who_was_left_out_is_not_believed(runtime: Runtime, ses: 
     ses.add_fault("reset-before")
     outcome = deliver(request(), key="order-1")
     told = {"event": "delivered", "email": ANN, "messageId": outcome.id}
-    assert runtime.events.record(SesEvent.parse(told))[1] == "foreign"
+    assert runtime.events.record(SesEvent.parse(told, address_hash))[1] == "foreign"
     assert record_of(runtime).state is State.UNKNOWN
 
 

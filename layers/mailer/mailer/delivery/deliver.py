@@ -89,7 +89,7 @@ def _deliver(delivery: _Delivery, attempt: Attempt, from_state: State | None) ->
         delay = (outcome.retry_after or 0.0) + random.uniform(0.0, 0.25)  # noqa: S311 - spreads retries
         again = failed_code and outcome.action is Action.RETRY and len(failed_codes) < MAX_CALLS
         if not again or not delivery.deadline.allows_call(after=delay):
-            report.email_outcome(attempt, outcome)
+            report.email_outcome(attempt, outcome, delivery.runtime.ledger.store.addresses.hasher())
             return outcome
         clock.sleep(delay)
         stored = outcome.state is State.DEFERRED

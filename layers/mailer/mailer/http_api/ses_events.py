@@ -37,12 +37,13 @@ def post_events(context: RequestContext) -> Response[str]:
     documents = document if isinstance(document, list) else [document]
     if len(documents) > MAX_EVENTS:
         raise InvalidRequest.at("", f"at most {MAX_EVENTS} events in one call")
+    hasher = context.runtime.ledger.store.addresses.hasher()
     ignored = foreign = 0
     for fields in documents:
         if context.deadline.remaining() <= 0:
             return problem(503, "TimeIsUp", "not every event was recorded", retryable=True, retry_after=1)
         try:
-            event = SesEvent.parse(fields)
+            event = SesEvent.parse(fields, hasher)
         except InvalidRequest as error:
             logs.refused(context.trigger, error)
             ignored += 1

@@ -119,17 +119,17 @@ class Settlement:
     record: Record
 
 
-def read_admission(reply: dict[str, Any], recipients: Sequence[str] = ()) -> Admission:
-    """Return the result in a script's reply; `recipients` are the hashes of the request's."""
+def read_admission(reply: dict[str, Any], recipients: Sequence[Sequence[str]] = ()) -> Admission:
+    """Return the result in a script's reply; `recipients` has all hashes of each of the request's."""
     record = read_record(reply["record"]) if "record" in reply else None
-    dropped = record.dropped if record else ()
+    dropped = set(record.dropped) if record else set()
     return Admission(
         Verdict(reply["verdict"]),
         record,
         reply.get("code"),
         reply.get("wait", 0) / SECOND,
         reply.get("now"),
-        tuple(index for index, recipient in enumerate(recipients) if recipient in dropped),
+        tuple(index for index, hashes in enumerate(recipients) if not dropped.isdisjoint(hashes)),
     )
 
 

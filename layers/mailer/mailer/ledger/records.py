@@ -122,11 +122,12 @@ class Ledger:
             self.store.key("email", attempt.old_id or attempt.id),
             *request_keys.halts,
             *(key for recipient in request_keys.recipients for key in recipient),
+            *(key for earlier in request_keys.earlier for key in earlier),
         ]
         script = self._resume if attempt.stored else self._admit
         with self.store.translate_errors():
             reply = json.loads(script(keys=keys, args=[json.dumps(params), json.dumps(request.document())]))
-        return read_admission(reply, request_keys.route[1:])
+        return read_admission(reply, request_keys.known_as)
 
     def settle(
         self, attempt: Attempt, admission: Admission, result: CallResult, clock_offset: int | None = None

@@ -40,7 +40,7 @@ class EventLedger:
         event_type = event.event_type
         params: dict[str, Any] = {
             "event": event.name,
-            "recipient": event.recipient,
+            "recipients": event.recipients,
             "proves_accepted": event_type.proves_accepted,
             "at": event.at or 0,
             "retention": self._store.bounds.retention,
@@ -55,6 +55,7 @@ class EventLedger:
             email_id = self._email_id_of(event)
             record = key("email", email_id or "")
             owner = key("message", event.ses_message_id) if event.ses_message_id else record
+            identity, *earlier = event.identities
             stored = json.dumps(event.stored_fields()) if event_type.stored else ""
             reply = json.loads(
                 self._ses_event(
@@ -63,9 +64,9 @@ class EventLedger:
                         key("events", email_id or event.ses_message_id or event.smtp_message_id),
                         owner,
                         self._suppression(event) or record,
-                        key("mailed", event.recipient),
+                        *(key("mailed", recipient) for recipient in event.recipients),
                     ],
-                    args=[json.dumps(params), event.identity, stored],
+                    args=[json.dumps(params), identity, stored, *earlier],
                 )
             )
         return email_id, str(reply["verdict"])

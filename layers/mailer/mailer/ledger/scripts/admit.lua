@@ -5,6 +5,7 @@
 --       10 the record under the id that version 0.1.0 would have derived, or the record
 --       11… the halts (`halts` of them)
 --       then for each recipient: suppressed, unsubscribed, sent, mailed, and blocked of its domain
+--       then for each earlier hash of addresses: the sender's halt, and for each recipient suppressed, unsubscribed, sent
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients, drop_suppressed;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
 --         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
@@ -151,6 +152,36 @@ if params.send_at and params.send_at > now then
     return reply('backlog_full', nil, { code = why_not, wait = wait })
   end
   return store_for_later('scheduled', { due_at = params.send_at })
+end
+
+-- What was written under an earlier hash of an address, by version 0.1.0 or with another key, moves to today's.
+local function move(key, earlier)
+  local life, earlier_life = redis.call('PTTL', key), redis.call('PTTL', earlier)
+  if earlier_life == -2 then
+    return
+  end
+  if life ~= -1 and (earlier_life == -1 or earlier_life > life) then
+    redis.call('RENAME', earlier, key)
+  else
+    redis.call('DEL', earlier)
+  end
+end
+local function move_sent(key, earlier)
+  redis.call('ZUNIONSTORE', key, 2, key, earlier, 'AGGREGATE', 'MAX')
+  redis.call('PEXPIRE', key, format_int(params.recipient_window))
+  redis.call('DEL', earlier)
+end
+local earlier_from = recipients_from + 5 * params.recipients
+for first = earlier_from, #KEYS, 1 + 3 * params.recipients do
+  move(KEYS[halts_from + 1], KEYS[first])
+  for i = 0, params.recipients - 1 do
+    local key, earlier = recipients_from + 5 * i, first + 1 + 3 * i
+    if redis.call('EXISTS', unpack(KEYS, earlier, earlier + 2)) > 0 then
+      move(KEYS[key], KEYS[earlier])
+      move(KEYS[key + 1], KEYS[earlier + 1])
+      move_sent(KEYS[key + 2], KEYS[earlier + 2])
+    end
+  end
 end
 
 -- Who is suppressed is left out where the request says so, as long as anybody is left.
