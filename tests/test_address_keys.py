@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import TOML, item
-from factories import HASH_KEY, SECRET, address_hash, email
+from factories import HASH_KEY, address_hash, email
 from http_calls import call
-from local.ses_emulator import Emulator
 from mailer.config.file import Config
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
@@ -33,8 +32,12 @@ from store_faults import full_store
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from local.ses_emulator import Emulator
+
+pytestmark = pytest.mark.unlimited_status_queries
 
 SENDER, ANN, BOB = "noreply@mail.shop.example", "ann@customer.example", "bob@customer.example"
 OLD_KEY = "the-key-of-last-year"
@@ -43,17 +46,6 @@ EARLIER: dict[str, Callable[[str], str]] = {
     "version 0.1.0": unkeyed_hash,
     "another key": AddressHasher(OLD_KEY),
 }
-
-
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 @pytest.fixture(params=EARLIER)

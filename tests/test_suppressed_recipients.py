@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import SECRET, address_hash, body, email
+from factories import address_hash, body, email
 from http_calls import call
-from local.ses_emulator import Emulator
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
 from mailer.ledger import Attempt, Verdict
@@ -20,27 +19,18 @@ from store_faults import Replica, around_call
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from local.ses_emulator import Emulator
     from mailer.email.request import EmailRequest
     from mailer.runtime import Runtime
+
+pytestmark = pytest.mark.unlimited_status_queries
 
 SENDER, ANN, BOB, CEM = (
     "noreply@mail.shop.example", "ann@customer.example", "Bob@customer.example", "cem@other.example",
 )  # fmt: skip
 TOKEN = "token-of-the-contact-form"
-
-
-@pytest.fixture
-def ses() -> Iterator[Emulator]:
-    with Emulator(credentials=dict([SECRET]), status_rate=0) as emulator:
-        yield emulator
-
-
-@pytest.fixture(autouse=True)
-def _quick_queries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
 
 
 def suppress(runtime: Runtime, *addresses: str) -> None:
@@ -293,6 +283,20 @@ def test_who_was_left_out_is_known_after_a_failover(runtime: Runtime, ses: Emula
     assert route(runtime) == [SENDER, BOB, CEM]
     assert json.loads(field(runtime, "body") or "")["to"] == [ANN]
     assert record_of(runtime).dropped == [address_hash(ANN)]
+
+
+def test_whom_a_forgotten_attempt_may_have_mailed_is_known(runtime: Runtime, ses: Emulator) -> None:
+    """Its worker is still under way when another one sends the email anew, to others."""
+    one, replica = attempt(runtime), Replica(runtime)
+    first = runtime.ledger.admit(one)
+    replica.fall_over()
+    suppress(runtime, ANN)
+    again = attempt(runtime)
+    second = runtime.ledger.admit(again)
+    assert route(runtime) == [SENDER, BOB, CEM]
+    runtime.ledger.settle(one, first, UNKNOWN)
+    assert route(runtime) == [SENDER, BOB, CEM, ANN]
+    assert runtime.ledger.settle(again, second, failure(State.DEFERRED, UNSENT)).record.state is State.UNKNOWN
 
 
 def test_callback_about_who_was_left_out_is_not_believed(runtime: Runtime, ses: Emulator) -> None:

@@ -253,20 +253,11 @@ if wait > 0 then
 end
 
 -- Whom this attempt mails, and whom an earlier one may have mailed.
-local function route()
-  local hashes, known = { params.route[1] }, {}
-  for _, recipient in ipairs(recipients) do
-    hashes[#hashes + 1] = recipient.hash
-    known[recipient.hash] = true
-  end
-  for index, hash in ipairs(record.state == 'unknown' and cjson.decode(record.route or '[]') or {}) do
-    if index > 1 and not known[hash] then
-      hashes[#hashes + 1] = hash
-    end
-  end
-  return cjson.encode(hashes)
+local mailed_route = { params.route[1] }
+for index, recipient in ipairs(recipients) do
+  mailed_route[index + 1] = recipient.hash
 end
-local mailed_route = route()
+mailed_route = join_routes(cjson.encode(mailed_route), record.state == 'unknown' and record.route or nil)
 
 store_request()
 redis.call('ZADD', rate_slots, format_int(now + params.slot_ttl), params.token)

@@ -154,6 +154,7 @@ if not own and params.state == 'unknown' and lost and record.state ~= 'accepted'
   -- An attempt that the store forgot may have been sent: nothing that is learnt of a later one makes up for it.
   set_fields(keys.record, record, {
     maybe_sent = '1',
+    route = join_routes(record.route or params.route, params.route),
     sent_at = math.max(params.sent_at, tonumber(record.sent_at or '0')),
   })
   add_attempt(math.max(attempt_number, tonumber(record.attempts)))
