@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from digest_runs import TOML
-from factories import API_KEY, SECRET
+from factories import API_KEY, HASH_KEY, SECRET
 from local.ses_emulator import Emulator
 from local.store import embedded_store
 from mailer.runtime import Runtime
@@ -60,6 +60,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, store_url: str, ses: Emulator) 
         "MAILER_SECRET_ID": SECRET[0],
         "MAILER_SECRET_KEY": SECRET[1],
         "MAILER_ACCOUNT": uuid.uuid4().hex,
+        "MAILER_HASH_KEY": HASH_KEY,
         "MAILER_API_KEYS": f"tests:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
     }
     for name, value in variables.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailer.email.identity import id_for
+from mailer.email.identity import AddressHasher, id_for
 from mailer.email.request import EmailRequest
 from mailer.ledger import Attempt, CallResult
 from mailer.ledger.record import State
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 API_KEY = "test-key"
 SECRET = ("AKIDtest", "test-secret")
+HASH_KEY = "hash-key-of-the-tests"
+address_hash = AddressHasher(HASH_KEY)
 EMAIL = {
     "from": "Shop <noreply@mail.shop.example>",
     "to": "ann@customer.example",

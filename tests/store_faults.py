@@ -85,6 +85,8 @@ class ClockedStore(Store):
 
 def with_clock(runtime: Runtime, milliseconds: int) -> tuple[Runtime, ClockedStore]:
     """Return the same account behind scripts whose clock shows `milliseconds`."""
-    store = ClockedStore(runtime.settings.store_url, runtime.settings.account)
+    store = ClockedStore(
+        runtime.settings.store_url, runtime.settings.account, hash_keys=runtime.settings.hash_keys
+    )
     store.set_clock(milliseconds)
     return replace(runtime, ledger=Ledger(store)), store

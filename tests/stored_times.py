@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mailer.email.identity import address_hash
+from factories import address_hash
 
 if TYPE_CHECKING:
     from mailer.runtime import Runtime

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import body, email
+from factories import address_hash, body, email, sent_by_version_0_1_0
 from http_calls import SHAPES, call
-from mailer.email.identity import address_hash, id_for
+from mailer.email.identity import id_for
 from mailer.errors import InvalidRequest
 from mailer.ledger import Attempt, CallResult
 from mailer.ledger.record import State
 from mailer.ses.events import EVENT_TYPES, SesEvent
+from promise_steps import in_an_hour
 
 if TYPE_CHECKING:
     import io
@@ -199,7 +200,8 @@ def test_email_that_waits_is_not_sent_again_once_it_is_proved_sent(
 def test_recipient_is_suppressed(
     current: Runtime, ses: Emulator, name: str, code: str, days: int | None, email: str
 ) -> None:
-    joined = {"messageId": sent()["id"]} if email == "known" else {}
+    answer = sent()
+    joined = {"messageId": answer["id"]} if email == "known" else {}
     calls = len(ses.calls())
     tell(event(name, email="ANN@customer.example", **joined))
     status, _, problem = call("POST", "/emails", body(subject="Another"))
@@ -213,9 +215,83 @@ def test_recipient_is_suppressed(
 
 
 def test_who_unsubscribed_from_one_domain_gets_mail_of_another(current: Runtime) -> None:
+    sent()
     tell(event("unsubscribe", fromDomain=None, **{"from": "noreply@MAIL.shop.example"}))
     assert call("POST", "/emails", body())[0] == 422
     assert call("POST", "/emails", body(sender="noreply@other.example"))[0] == 200
+
+
+def foreign(log: io.StringIO) -> list[str]:
+    """Return the recipients of the callbacks that were not believed, as they are logged."""
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [line for line in lines if line.get("verdict") == "foreign"]
+    assert {line["level"] for line in told} <= {"WARNING"}
+    return [recipient for line in told for recipient in line["recipients"]]
+
+
+@pytest.mark.parametrize("name", ["bounce", "spamreport", "unsubscribe"])
+def test_event_about_nobody_whom_we_mailed_is_not_believed(
+    current: Runtime, log: io.StringIO, name: str
+) -> None:
+    """SES signs nothing, so whoever has the token could else suppress anybody for good."""
+    call("POST", "/emails", body(to="bob@customer.example", send_at=in_an_hour()))  # not mailed yet
+    events = [
+        event(name),
+        event(name, email="bob@customer.example"),
+        event(name, messageId="nothing@of.ours"),
+    ]
+    assert tell(*events) == {"events": 0, "ignored": 3}
+    bob = address_hash("bob@customer.example")
+    assert foreign(log) == [address_hash(ANN), bob, address_hash(ANN)]
+    store = current.ledger.store
+    for kind in ("suppressed", "unsubscribed", "events"):
+        assert store.client.keys(store.key(kind, "*")) == []
+    assert call("POST", "/emails", body())[0] == 200
+
+
+@pytest.mark.parametrize("state", ["accepted", "unknown"])
+def test_event_about_somebody_else_than_its_email_is_not_believed(
+    current: Runtime, log: io.StringIO, state: str
+) -> None:
+    sent(to="bob@customer.example")
+    to = "answer-lost@fault.example" if state == "unknown" else ANN
+    answer = sent(to=to)
+    told = event("spamreport", email="eve@customer.example", messageId=answer["id"])
+    assert tell(told) == {"events": 0, "ignored": 1}
+    assert foreign(log) == [address_hash("eve@customer.example")]
+    if state == "unknown":  # its route says whom it is for
+        assert tell({**told, "email": "bob@customer.example"}) == {"events": 0, "ignored": 1}
+        assert tell({**told, "email": "noreply@mail.shop.example"}) == {"events": 0, "ignored": 1}
+    record = looked_up(answer["id"])
+    assert (record["state"], record["events"]) == (state, [])
+    assert call("POST", "/emails", body(to="eve@customer.example"))[0] == 200
+    assert tell({**told, "email": to}) == {"events": 1, "ignored": 0}
+
+
+def test_event_about_an_email_of_version_0_1_0_is_believed(current: Runtime) -> None:
+    """That version did not keep whom it mailed."""
+    name = sent_by_version_0_1_0(current, "order-1")
+    store = current.ledger.store
+    store.client.delete(store.key("mailed", address_hash(ANN)))
+    told = event("bounce", messageId="other@qcloudmail.com", bulkId="ses-order-1")
+    assert tell(told) == {"events": 1, "ignored": 0}
+    assert [one["event"] for one in looked_up(name)["events"]] == ["bounce"]
+    assert call("POST", "/emails", body())[0] == 422
+
+
+def test_whom_we_mailed_is_known_as_long_as_records_are_kept(current: Runtime) -> None:
+    sent()
+    store = current.ledger.store
+    assert 30 * DAY_MS - 60_000 < store.client.pttl(store.key("mailed", address_hash(ANN))) <= 30 * DAY_MS
+
+
+def test_events_that_are_not_believed_are_counted(
+    current: Runtime, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "mailer")
+    tell(event("open"), event("spamreport"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "ForeignEvent" in line]
+    assert [line["ForeignEvent"] for line in lines] == [[2.0]]
 
 
 def test_soft_bounce_suppresses_nobody(current: Runtime) -> None:
@@ -229,6 +305,7 @@ def test_suppression_is_never_shortened(current: Runtime) -> None:
     now = int(time.time())
     key = current.ledger.store.key("suppressed", address_hash(ANN))
     client = current.ledger.store.client
+    sent()
     tell(event("bounce", timestamp=now - 86_400))
     before = client.pttl(key)
     tell(event("bounce", timestamp=now - 2 * 86_400))
@@ -242,6 +319,7 @@ def test_suppression_is_never_shortened(current: Runtime) -> None:
 
 
 def test_bounce_of_long_ago_suppresses_nobody_now(current: Runtime) -> None:
+    sent()
     tell(event("bounce", timestamp=int(time.time()) - 15 * 86_400))
     assert call("POST", "/emails", body())[0] == 200
 
@@ -353,7 +431,7 @@ values = st.one_of(st.none(), st.text(), st.integers(), st.lists(st.text()), st.
 )
 def test_event_is_read_or_refused_whatever_it_holds(document: Any) -> None:
     try:
-        parsed = SesEvent.parse(document)
+        parsed = SesEvent.parse(document, address_hash)
     except InvalidRequest:
         return
     assert parsed.event_type is EVENT_TYPES[document["event"]]
@@ -369,7 +447,7 @@ def test_event_is_read_or_refused_whatever_it_holds(document: Any) -> None:
 )
 def test_a_refused_event_names_its_field(document: Any, pointer: str, detail: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        SesEvent.parse(document)
+        SesEvent.parse(document, address_hash)
     assert refused.value.to_json() == [{"pointer": pointer, "detail": detail}]
 
 
@@ -388,9 +466,10 @@ def test_a_refused_event_names_its_field(document: Any, pointer: str, detail: st
     ],
 )
 def test_the_senders_domain_is_found_where_the_event_has_it(fields: dict[str, str], domain: str) -> None:
-    assert SesEvent.parse(event("unsubscribe", **fields)).sender_domain == domain
+    assert SesEvent.parse(event("unsubscribe", **fields), address_hash).sender_domain == domain
 
 
 def test_only_a_bounce_has_a_kind_of_bounce() -> None:
-    assert "bounce" not in SesEvent.parse(event("delivered", bounceType="hard_bounce")).stored_fields()
-    assert SesEvent.parse(event("bounce", bounceType="soft_bounce")).stored_fields()["bounce"] == "soft"
+    told = {name: SesEvent.parse(event(name, bounceType="soft_bounce"), address_hash) for name in EVENT_TYPES}
+    assert [name for name in told if "bounce" in told[name].stored_fields()] == ["bounce"]
+    assert told["bounce"].stored_fields()["bounce"] == "soft"

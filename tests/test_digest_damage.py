@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import NINE, TEN, add, item, lists, run
+from factories import address_hash
 from mailer.deadline import Deadline
 from mailer.delivery.sweep import sweep
 from mailer.digest.plan import plan
 from mailer.digest.render import render
-from mailer.email.identity import Key, KeyKind, address_hash
+from mailer.email.identity import Key, KeyKind
 from mailer.errors import StoreUnavailable
 from mailer.ledger.digests import DigestLedger
 from stored_times import make_due

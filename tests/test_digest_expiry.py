@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import NINE, TEN, add, digest, item, run
-from factories import LambdaContext, email
+from factories import LambdaContext, address_hash, email
 from mailer.deadline import Deadline
 from mailer.delivery.sweep import sweep
-from mailer.email.identity import Key, KeyKind, address_hash, id_for
+from mailer.email.identity import Key, KeyKind, id_for
 from mailer.ledger import Attempt, CallResult
 from mailer.ledger.digest_expiry import DigestExpiry, OverdueRecipient
 from mailer.ledger.record import State

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import NINE, TEN, add, digest, item, lists, run
+from factories import address_hash
 from mailer.digest.items import add_items
 from mailer.digest.plan import plan
-from mailer.email.identity import address_hash
 from mailer.errors import InvalidRequest
 from stored_times import age_digest
 

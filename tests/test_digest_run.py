@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from digest_runs import NINE, TEN, TOML, add, item, lists, run
-from factories import LambdaContext, email, scf_context
+from factories import LambdaContext, address_hash, email, scf_context
 from local.ses_emulator import Template
 from mailer.delivery.deliver import deliver
 from mailer.digest import run as digest_run
 from mailer.digest.clock import parse_scheduled_time
-from mailer.email.identity import address_hash
 from mailer.errors import StoreUnavailable
 from mailer.ledger.digests import DigestLedger
 from mailer.triggers.schedule import handle

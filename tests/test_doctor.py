@@ -28,7 +28,7 @@ def test_healthy_deployment_has_nothing_wrong(
     monkeypatch.setenv("MAILER_CALLBACK_TOKEN", "a-token-of-the-tests")
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert all(line.startswith("ok ") for line in lines)
     assert ses.calls() == []  # it sends nothing
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 from typing import Any
 
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 from factories import email
 from mailer.email.identity import (
     ID_CHARACTERS,
+    AddressHasher,
     Key,
     KeyKind,
-    address_hash,
     fresh_key,
     id_for,
     smtp_message_id_for,
+    unkeyed_hash,
 )
 from mailer.email.request import EmailRequest
 from request_bodies import own_bodies, text
@@ -116,6 +118,18 @@ def test_each_difference_in_what_is_asked_for_shows() -> None:
 
 
 def test_an_address_hash_hides_the_address_and_its_case() -> None:
+    address_hash = AddressHasher("first-key-of-hashes")
     assert address_hash("Ann@Customer.example") == address_hash("ann@customer.example")
     assert address_hash("ann@customer.example") != address_hash("bob@customer.example")
     assert re.fullmatch(r"[0-9a-f]{20}", address_hash("ann@customer.example"))
+
+
+def test_an_address_hash_needs_its_key() -> None:
+    first, other = "first-key-of-hashes", "other-key-of-hashes"
+    made = hmac.new(first.encode(), b"ann@customer.example", hashlib.sha256).hexdigest()[:20]
+    plain = hashlib.sha256(b"ann@customer.example").hexdigest()[:20]
+    assert AddressHasher(first)("Ann@customer.example") == made
+    assert AddressHasher(other)("ann@customer.example") not in {made, plain}
+    assert unkeyed_hash("Ann@customer.example") == plain
+    both = AddressHasher(other, first)
+    assert both.all_of("Ann@customer.example") == (both("ann@customer.example"), made, plain)

@@ -93,7 +93,14 @@ def test_unknown_record_keeps_the_request_and_never_fades(ledger: Ledger) -> Non
     one = attempt()
     ledger.admit(one)
     settle(ledger, one, State.UNKNOWN, code="InternalError", rule=rule_for("InternalError"))
-    assert ledger.stored_request(one.id) == (State.UNKNOWN, stored(ledger, one)["body"], None, "", one.token)
+    assert ledger.stored_request(one.id) == (
+        State.UNKNOWN,
+        stored(ledger, one)["body"],
+        None,
+        "",
+        one.token,
+        json.loads(stored(ledger, one)["route"]),
+    )
     assert ledger.store.client.ttl(ledger.store.prefix + "email:" + one.id) == -1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import LambdaContext, body
+from factories import HASH_KEY, LambdaContext, body
 from http_calls import call
 from mailer.email.native import FIELDS
 from mailer.email.request import EmailRequest
@@ -28,7 +29,20 @@ NAME = "ann@customer.example"
 
 
 def hashed(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:12]
+    return hmac.new(HASH_KEY.encode(), text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:12]
+
+
+@pytest.fixture(autouse=True)
+def _hash_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILER_HASH_KEY", f"{HASH_KEY} an-earlier-key-of-the-tests")
+
+
+def test_without_a_key_hashes_are_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAILER_HASH_KEY")
+    made = key_for_log(NAME)
+    assert made == key_for_log(NAME)
+    plain = hashlib.sha256(NAME.encode()).hexdigest()[:12]
+    assert made not in {f":{hashed(NAME)}", f":{plain}"}
 
 
 @pytest.mark.parametrize(

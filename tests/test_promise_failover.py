@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factories import LambdaContext
+from factories import LambdaContext, address_hash, email
 from mailer.deadline import Deadline
+from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
 from mailer.delivery.sweep import sweep
 from mailer.ledger import Admission, CallResult, Verdict
 from mailer.ledger.record import State
+from mailer.ses.events import SesEvent
 from mailer.triggers.schedule import handle
 from promise_steps import (
     TRANSIENT,
@@ -51,6 +53,17 @@ def test_acceptance_that_the_store_forgot_to_expect_is_recorded(runtime: Runtime
     record = record_of(runtime)
     assert [note["state"] for note in record.history] == ["sending", "accepted"]
     assert (record.attempts, field(runtime, "body")) == (1, None)
+
+
+def test_complaint_about_an_acceptance_that_the_store_forgot_to_expect_is_believed(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    replica = Replica(runtime)
+    with around_call(runtime, after=replica.fall_over):
+        outcome = send(runtime)
+    document = {"event": "spamreport", "email": "ann@customer.example", "bulkId": outcome.ses_message_id}
+    assert runtime.events.record(SesEvent.parse(document, address_hash)) == (email_id(runtime), "recorded")
+    assert deliver(email(), key="order-2", runtime=runtime).code == "Ledger.SpamReport"
 
 
 def test_doubt_that_the_store_forgot_to_expect_is_reconciled(runtime: Runtime, ses: Emulator) -> None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from factories import email
+from factories import address_hash, email
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver, deliver_stored
 from mailer.delivery.outcome import Disposition
 from mailer.delivery.reconcile import resolve
 from mailer.delivery.sweep import sweep
-from mailer.email.identity import address_hash
 from mailer.errors import StoreUnavailable
 from mailer.ledger import CallResult, DeferPolicy, Verdict
 from mailer.ledger.record import State

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from factories import email
+from factories import address_hash, email
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.reconcile import resolve
@@ -56,7 +56,8 @@ def tell(runtime: Runtime, key: str, name: str = "delivered", ses_message_id: st
             "messageId": record_of(runtime, key).smtp_message_id,
             "bulkId": ses_message_id,
             "timestamp": 1,
-        }
+        },
+        address_hash,
     )
     return EventLedger(runtime.ledger.store).record(event)[1]
 
@@ -283,5 +284,7 @@ def test_email_that_ses_accepted_twice_is_reported(runtime: Runtime, ses: Emulat
 
 
 def test_callback_that_names_no_known_email_is_absent(runtime: Runtime) -> None:
-    event = SesEvent.parse({"event": "delivered", "email": "ann@customer.example", "timestamp": 1})
+    document = {"event": "delivered", "email": "ann@customer.example", "timestamp": 1}
+    event = SesEvent.parse(document, address_hash)
+    deliver(email(), key="order-1")
     assert EventLedger(runtime.ledger.store).record(event) == (None, "absent")

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from factories import email
+from factories import address_hash, email
 from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
-from mailer.delivery.reconcile import StatusRow, _match_rows
+from mailer.delivery.reconcile import StatusRow, _match_rows, _Names
 from mailer.digest.clock import format_utc, parse_scheduled_time
-from mailer.email.identity import address_hash
 from mailer.ledger.digests import DigestLedger
 from mailer.ledger.record import State
 from mailer.ledger.unknown import Decision, Matches, UnknownLedger, UnsettledEmail
@@ -55,7 +54,8 @@ def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
         UnsettledEmail("other", route, ((200, 300),), ((-100, 600),)),
     ]
     unknown = SimpleNamespace(unsettled=lambda _offset: emails)
-    assert _match_rows("own", rows, cast("UnknownLedger", unknown), None) == Matches(
+    names = _Names(address_hash, (rows[0].sender, rows[0].recipient))
+    assert _match_rows("own", rows, cast("UnknownLedger", unknown), None, names) == Matches(
         ("own", "shared"), match_count=2, doubtful=True
     )
 

@@ -13,7 +13,7 @@ from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.outcome import Disposition
 from mailer.delivery.sweep import sweep
-from mailer.email.identity import address_hash
+from mailer.email.identity import unkeyed_hash
 from mailer.email.request import EmailRequest
 from mailer.ledger import Admission, Attempt, CallResult, Verdict
 from mailer.ledger.record import State
@@ -117,7 +117,7 @@ def write_old_record(runtime: Runtime, state: str, **more: Any) -> None:
         "sent_at": sent_at,
         "body": json.dumps(one.request.document()),
         "route": json.dumps(
-            [address_hash("noreply@mail.shop.example"), address_hash("ann@customer.example")]
+            [unkeyed_hash("noreply@mail.shop.example"), unkeyed_hash("ann@customer.example")]
         ),
         "token": "old-token",
         "lease_until": sent_at + 30_000,

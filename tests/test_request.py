@@ -392,6 +392,7 @@ def test_a_value_of_the_wrong_type_is_refused_at_its_field(field: str, kind: str
         ({"headers": {"X-A": 1}}, "/headers/X-A", "must be a string"),
         ({"headers": {"X-A": None}}, "/headers/X-A", "must be a string"),
         ({"on_unknown": "retry"}, "/on_unknown", "must be 'resend' or 'hold'"),
+        ({"on_suppressed": "skip"}, "/on_suppressed", "must be 'refuse' or 'drop'"),
         ({"subjekt": "x"}, "/subjekt", "unknown field"),
         ({"sender": "a@b.example"}, "/sender", "unknown field"),
     ],

@@ -19,7 +19,7 @@ OF_NOTHING = hashlib.sha256(b"").hexdigest()
 VARIABLES = [
     "MAILER_STORE_URL", "MAILER_SES_ENDPOINT", "MAILER_SES_REGION", "MAILER_ACCOUNT", "MAILER_RATE",
     "MAILER_UNKNOWN_GRACE", "MAILER_DEFERRED_MAX", "MAILER_RETENTION_DAYS", "MAILER_DEAD_LETTERS_MAX",
-    "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN", "MAILER_API_KEYS",
+    "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN", "MAILER_API_KEYS", "MAILER_HASH_KEY",
 ]  # fmt: skip
 
 
@@ -79,6 +79,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_CONFIG", "mailer.toml", "config_path", "mailer.toml"),
         ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_tokens", ("t0ken-of-16-chars",)),
         ("MAILER_CALLBACK_TOKEN", f" {'a' * 16}  {'b' * 128} ", "callback_tokens", ("a" * 16, "b" * 128)),
+        ("MAILER_HASH_KEY", "k" * 16, "hash_keys", ("k" * 16,)),
+        ("MAILER_HASH_KEY", f" {'k' * 256}  old!{'o' * 16} ", "hash_keys", ("k" * 256, f"old!{'o' * 16}")),
         ("MAILER_API_KEYS", f"a:{DIGEST}", "api_keys", {DIGEST: "a"}),
         (
             "MAILER_API_KEYS",

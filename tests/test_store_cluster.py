@@ -145,7 +145,9 @@ def test_callback_settles_an_unknown_email(runtime: Runtime, ses: Emulator) -> N
         "from": "noreply@mail.shop.example",
         "timestamp": int(time.time()),
     }
-    email_id, verdict = runtime.events.record(SesEvent.parse(callback))
+    email_id, verdict = runtime.events.record(
+        SesEvent.parse(callback, runtime.ledger.store.addresses.hasher())
+    )
     assert (email_id, verdict) == (outcome.id.partition("@")[0], "settled")
     assert [event["event"] for event in runtime.events.events_of(email_id or "")] == ["delivered"]
 

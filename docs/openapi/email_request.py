@@ -166,4 +166,5 @@ def _native(components: dict[str, Schema]) -> Schema:
     simple["Html"] = simple["Text"] = _or_null(_BASE64)
     properties["idempotency_key"] = components["EmailRequest"]["properties"]["idempotency_key"]
     properties["SmtpMessageId"]["description"] = "taken as the idempotency key"
+    del properties["on_suppressed"]
     return {**native, "description": "the body of SES's own SendEmail, unchanged"}

@@ -35,6 +35,11 @@ _RECEIPT = {
         "type": "boolean",
         "description": "whether this is the answer to an earlier request under this key",
     },
+    "dropped": {
+        "type": "array",
+        "items": ref("Address"),
+        "description": "suppressed recipients whom the email leaves out (`on_suppressed`), if any",
+    },
 }
 _EVENT = _answer(
     {
@@ -65,7 +70,7 @@ SCHEMAS: dict[str, Schema] = {
         "required": ["emails"],
         "additionalProperties": False,
     },
-    "Receipt": _answer(_RECEIPT),
+    "Receipt": _answer(_RECEIPT, "dropped"),
     "BatchResults": _answer(
         {
             "results": {

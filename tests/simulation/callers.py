@@ -101,6 +101,8 @@ class Callers:
             content["cc"] = [address for address in RECIPIENTS if address != content["to"]][:1]
         if random.random() < 0.2:
             content["on_unknown"] = "hold"
+        if number % 2:
+            content["on_suppressed"] = "drop"
         if random.random() < 0.15:
             content["send_at"] = self._instant(later(random, 20 * MINUTE))
         elif random.random() < 0.25:

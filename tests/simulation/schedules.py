@@ -89,7 +89,9 @@ class Callbacks:
         history, taken = self._history, []
 
         def run(runtime: Runtime) -> None:
-            email, effect = EventLedger(runtime.ledger.store).record(SesEvent.parse(document))
+            store = runtime.ledger.store
+            event = SesEvent.parse(document, store.addresses.hasher())
+            email, effect = EventLedger(store).record(event)
             history.note(f"{document['event']} of {history.faults.label(email or '?')}: {effect}")
             taken.append(effect)
 

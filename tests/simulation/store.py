@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 ACCOUNT = "simulation"
+HASH_KEYS = ("hash-key-of-the-simulation",)
 MAX_SHOWN = 80  # characters of a reply in a history
 _OWN_LUA = Path(__file__).with_name("lua")
 _LAYERS_LUA = Path(mailer.ledger.store.__file__).with_name("scripts")
@@ -45,7 +46,7 @@ class SimulatedStore(Store):
     IN_FULL_STORE = True  # whether a script that may run in a full store does
 
     def __init__(self, url: str, edits: Sequence[tuple[str, str, str]] = ()) -> None:
-        super().__init__(url, ACCOUNT)
+        super().__init__(url, ACCOUNT, hash_keys=HASH_KEYS)
         vars(self)["client"] = SimulatedClient.like(self.client, self._execute)
         self._edits = edits
         self._direct: Any = valkey.Valkey.from_url(url, decode_responses=True)

@@ -56,6 +56,16 @@ def run_checks(runtime: Runtime) -> Iterator[Check]:
         else "is empty: callbacks, the only exact proof of an unknown send, are rejected",
         critical=False,
     )
+    yield _hash_keys(runtime)
+
+
+def _hash_keys(runtime: Runtime) -> Check:
+    given = len(runtime.settings.hash_keys)
+    detail = "addresses are hashed with a key that the store keeps"
+    if given:
+        earlier = f"; {given - 1} earlier keys are matched" if given > 1 else ""
+        detail = f"addresses are hashed with the key that is set{earlier}"
+    return Check("MAILER_HASH_KEY", passed=True, detail=detail, critical=False)
 
 
 def _store_encryption(settings: Settings) -> Check:

@@ -79,6 +79,7 @@ def _build(environment: tuple[tuple[str, str], ...]) -> Runtime:
                 settings.store_url,
                 settings.account,
                 Bounds(settings.retention_days, settings.dead_letters_max),
+                settings.hash_keys,
             ),
             rate=settings.rate,
             deferred_max=settings.deferred_max,

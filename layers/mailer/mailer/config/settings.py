@@ -24,6 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_KEY = re.compile(r"[!-~]{16,256}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 
@@ -32,7 +33,8 @@ _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 class Settings:
     """The values of the `MAILER_…` variables, where an empty one counts as not set; times are in seconds.
 
-    `api_keys` maps the SHA-256 of each key, in hex, to its name. `ses_scheme` is `http` for the emulator.
+    `api_keys` maps the SHA-256 of each key, in hex, to its name. `hash_keys` are those of the hashes of
+    addresses, empty for the one that the store keeps. `ses_scheme` is `http` for the emulator.
     """
 
     store_url: str = field(repr=False)
@@ -46,6 +48,7 @@ class Settings:
     retention_days: int
     dead_letters_max: int
     config_path: str | None
+    hash_keys: tuple[str, ...] = field(repr=False)
     callback_tokens: tuple[str, ...] = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     cors_origins: frozenset[str]
@@ -73,6 +76,7 @@ class Settings:
             retention_days=_number(environment, "MAILER_RETENTION_DAYS", 30, 1, 365),
             dead_letters_max=_number(environment, "MAILER_DEAD_LETTERS_MAX", 67_108_864, 65_536, 999_999_999),
             config_path=environment.get("MAILER_CONFIG") or None,
+            hash_keys=_hash_keys(environment.get("MAILER_HASH_KEY", "")),
             callback_tokens=_callback_tokens(environment.get("MAILER_CALLBACK_TOKEN", "")),
             api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
             cors_origins=_origins(environment.get("MAILER_CORS_ORIGINS", "")),
@@ -142,6 +146,15 @@ def _callback_tokens(text: str) -> tuple[str, ...]:
             "must be 16 to 128 letters, digits, dots, dashes, underscores or tildes; spaces separate several",
         )
     return tokens
+
+
+def _hash_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(text.split())
+    if not all(map(_KEY.fullmatch, keys)):
+        raise ConfigurationError(
+            "MAILER_HASH_KEY", "must be 16 to 256 printable ASCII characters; spaces separate several keys"
+        )
+    return keys
 
 
 def _origins(text: str) -> frozenset[str]:

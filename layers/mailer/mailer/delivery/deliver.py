@@ -88,7 +88,7 @@ def _deliver(delivery: _Delivery, attempt: Attempt, from_state: State | None) ->
         delay = (outcome.retry_after or 0.0) + random.uniform(0.0, 0.25)  # noqa: S311 - spreads retries
         again = failed_code and outcome.action is Action.RETRY and len(failed_codes) < MAX_CALLS
         if not again or not delivery.deadline.allows_call(after=delay):
-            report.email_outcome(attempt, outcome)
+            report.email_outcome(attempt, outcome, delivery.runtime.ledger.store.addresses.hasher())
             return outcome
         clock.sleep(delay)
         stored = outcome.state is State.DEFERRED
@@ -102,17 +102,19 @@ def _attempt(
     """Admit, send, settle: once. Return the outcome, and the code of the call if one was made and failed."""
     admission, asked_at = _admit(delivery, attempt, from_state)
     if admission.verdict is not Verdict.SEND:
-        return _outcome_without_call(attempt, admission), None
+        outcome = _outcome_without_call(attempt, admission)
+        return outcome.leaving_out(admission.dropped, attempt.request), None
     started_at = clock.monotonic()
     code = None
     try:
-        receipt = _send(delivery, attempt, asked_at)
+        receipt = _send(delivery, attempt, admission, asked_at)
     except SesFailure as failure:
         code = failure.code
         outcome = _failed(delivery, attempt, admission, failure, _rule(code, failed_codes, attempt.request))
     else:
         outcome = _accepted(delivery, attempt, admission, receipt)
-    return replace(outcome, seconds=clock.monotonic() - started_at), code
+    outcome = replace(outcome, seconds=clock.monotonic() - started_at)
+    return outcome.leaving_out(admission.dropped, attempt.request), code
 
 
 def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> tuple[Admission, clock.Moment]:
@@ -137,11 +139,12 @@ def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> t
         clock.sleep(admission.wait)
 
 
-def _send(delivery: _Delivery, attempt: Attempt, asked_at: clock.Moment) -> Receipt:
+def _send(delivery: _Delivery, attempt: Attempt, admission: Admission, asked_at: clock.Moment) -> Receipt:
+    request = attempt.request.without(admission.dropped)
     delivery.runtime.ses.open()
     if asked_at.age() > MAX_ADMISSION_AGE:
         raise SesFailure("Transport.NotStarted")
-    return delivery.runtime.ses.send(attempt.request, attempt.smtp_message_id, delivery.deadline.remaining())
+    return delivery.runtime.ses.send(request, attempt.smtp_message_id, delivery.deadline.remaining())
 
 
 def _rule(code: str, failed_codes: list[str], request: EmailRequest) -> Rule:

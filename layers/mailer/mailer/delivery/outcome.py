@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from mailer.ledger.record import State
 
 if TYPE_CHECKING:
+    from mailer.email.request import EmailRequest
     from mailer.ledger.record import Record
     from mailer.ses.error_table import Action
 
@@ -38,7 +39,9 @@ class Outcome:
 
     `id` is the Message-ID without its brackets; `ses_message_id` and `request_id` are SES's. `code` and
     `action` are the error table's. `retry_after` is in seconds, and so is `seconds`: the duration of the call
-    and its settling, if there was a call. `replayed` says that an earlier request was answered.
+    and its settling, if there was a call. `replayed` says that an earlier request was answered. `dropped` are
+    indexes of the recipients whom the email leaves out, `dropped_addresses` those of them whom the caller
+    wrote.
     """
 
     disposition: Disposition
@@ -53,6 +56,8 @@ class Outcome:
     detail: str | None = None
     pointer: str | None = None
     seconds: float | None = None
+    dropped: tuple[int, ...] = ()
+    dropped_addresses: tuple[str, ...] = ()
 
     @classmethod
     def of_record(cls, record: Record, *, replayed: bool) -> Outcome:
@@ -73,15 +78,25 @@ class Outcome:
             replayed=replayed,
         )
 
+    def leaving_out(self, dropped: tuple[int, ...], request: EmailRequest) -> Outcome:
+        """Return the outcome with whom the email of `request`, where it is or may be sent, leaves out."""
+        sent = (
+            self.state in {State.ACCEPTED, State.UNKNOWN} and self.disposition is not Disposition.KEY_REUSED
+        )
+        if not (dropped and sent):
+            return self
+        return replace(self, dropped=dropped, dropped_addresses=request.as_written(dropped))
+
     def receipt(self) -> dict[str, Any]:
         """Return the answer to a send, as JSON values."""
-        return {
+        receipt = {
             "id": self.id,
             "state": self.state.value,
             "message_id": self.ses_message_id,
             "request_id": self.request_id,
             "replayed": self.replayed,
         }
+        return receipt | ({"dropped": list(self.dropped_addresses)} if self.dropped_addresses else {})
 
     def reason(self) -> dict[str, Any]:
         """Return why the email was not sent, as a dead letter holds it."""

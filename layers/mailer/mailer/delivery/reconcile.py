@@ -9,13 +9,13 @@ rows as there are emails that could match them. SES's clock is measured by the D
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailer import clock
 from mailer.deadline import DEFAULT_SECONDS, Deadline
 from mailer.email.addresses import address_of
-from mailer.email.identity import address_hash
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest, SesFailure
 from mailer.ledger.record import State
@@ -35,7 +35,9 @@ from .outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailer.email.identity import AddressHasher
     from mailer.ledger.record import Record
+    from mailer.ledger.records import StoredRequest
     from mailer.runtime import Runtime
 
 SES_TIME_ZONE = timezone(timedelta(hours=8))  # SES's days begin and end by Beijing's clock
@@ -52,6 +54,18 @@ class StatusRow(NamedTuple):
     accepted_at: int
 
 
+class _Names:
+    """The hashes of an email's addresses: what was stored under an earlier one reads as today's."""
+
+    def __init__(self, hasher: AddressHasher, addresses: Sequence[str]) -> None:
+        self.hasher = hasher
+        self._today = {one: hasher(address) for address in addresses for one in hasher.all_of(address)}
+
+    def today(self, route: Sequence[str]) -> tuple[str, ...]:
+        """Return a route with the hashes of today, as far as it is to this email's addresses."""
+        return tuple(self._today.get(one, one) for one in route)
+
+
 def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decision]]:
     """Yield each email that was unknown for the grace time, with the decision that its record now holds.
 
@@ -66,7 +80,7 @@ def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decis
         if record is None or stored is None:
             unknown.postpone(email_id, runtime.settings.unknown_grace)
         elif record.state is State.UNKNOWN:
-            decision = _reconcile_one(record, stored.body, unknown, deadline, runtime)
+            decision = _reconcile_one(record, stored, unknown, deadline, runtime)
             if decision is Decision.UNDECIDED:
                 unknown.postpone(email_id, runtime.settings.unknown_grace)
             logs.reconciled(record.smtp_message_id, decision.value)
@@ -92,17 +106,20 @@ def resolve(email_id: str, decision: str, runtime: Runtime) -> Outcome:
 
 
 def _reconcile_one(
-    record: Record, body: str, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+    record: Record, stored: StoredRequest, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
 ) -> Decision:
     try:
-        request = EmailRequest.parse(body, stored=True)
+        request = EmailRequest.parse(stored.body, stored=True)
     except InvalidRequest as error:  # stored by a version with other rules: it stays unknown
         logs.refused("sweep", error, id=record.id)
         return Decision.UNDECIDED
-    rows = _find_rows(request, record, unknown, deadline, runtime)
+    names = _Names(runtime.ledger.store.addresses.hasher(), (address_of(request.sender), *request.recipients))
+    route = names.today(stored.route)
+    mailed = [address for address in request.recipients if names.hasher(address) in route[1:]]
+    rows = _find_rows(request, mailed or request.recipients, record, unknown, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED
-    matches = _match_rows(record.id, rows, unknown, runtime.clock_offset) if rows else Matches()
+    matches = _match_rows(record.id, rows, unknown, runtime.clock_offset, names) if rows else Matches()
     return unknown.resolve(
         record.id,
         record.attempts,
@@ -113,11 +130,16 @@ def _reconcile_one(
 
 
 def _find_rows(
-    request: EmailRequest, record: Record, unknown: UnknownLedger, deadline: Deadline, runtime: Runtime
+    request: EmailRequest,
+    mailed: Sequence[str],
+    record: Record,
+    unknown: UnknownLedger,
+    deadline: Deadline,
+    runtime: Runtime,
 ) -> list[StatusRow] | None:
-    """Return SES's rows that could match this email, of the first recipient that has any, or None."""
+    """Return SES's rows that could match this email, of the first `mailed` one that has any, or None."""
     sender = address_of(request.sender).lower()
-    for recipient in request.recipients:
+    for recipient in mailed:
         rows: dict[str, StatusRow] = {}
         for day in _days(_windows(record, runtime), _ses_time(runtime)):
             found = _query(recipient, day, unknown, deadline, runtime)
@@ -201,7 +223,7 @@ def _row(fields: dict[str, Any]) -> StatusRow:
 
 
 def _match_rows(
-    email_id: str, rows: list[StatusRow], unknown: UnknownLedger, clock_offset: int | None
+    email_id: str, rows: list[StatusRow], unknown: UnknownLedger, clock_offset: int | None, names: _Names
 ) -> Matches:
     """Return which of the rows could be this email's, and how many emails could be theirs.
 
@@ -214,13 +236,14 @@ def _match_rows(
     Which of the emails owns which row makes no difference as long as all go to the same recipients. Where one
     goes to others as well, its row is listed for them too, and taken for another's there: nobody claims one.
     """
-    sender, recipient = address_hash(rows[0].sender), address_hash(rows[0].recipient)
+    sender, recipient = map(names.hasher, (rows[0].sender, rows[0].recipient))
     candidates: list[str] = []
     claims: Counter[str] = Counter()
     possible_claims: Counter[str] = Counter()
     routes = []
     doubtful = False
     for email in unknown.unsettled(clock_offset):
+        email = replace(email, route=names.today(email.route))  # noqa: PLW2901
         if not email.goes_to(sender, recipient):
             continue
         likely = _rows_within(email.windows, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailer.email.identity import address_hash
 from mailer.ledger.record import State
 from mailer.ses.error_table import Action, is_listed
 from mailer.telemetry import metrics
@@ -15,6 +14,7 @@ from .outcome import Disposition
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailer.email.identity import AddressHasher
     from mailer.errors import MailerError
     from mailer.ledger import Attempt
     from mailer.ledger.record import Record
@@ -32,14 +32,15 @@ _METRICS = {
 }
 
 
-def email_outcome(attempt: Attempt, outcome: Outcome) -> None:
+def email_outcome(attempt: Attempt, outcome: Outcome, hasher: AddressHasher) -> None:
     """Log one email's outcome and count it; conditions that need attention are warnings or errors."""
     fields = _fields(attempt, outcome) | {
         "disposition": outcome.disposition.value,
         "action": outcome.action.value if outcome.action else None,
         "replayed": outcome.replayed,
         "seconds": None if outcome.seconds is None else round(outcome.seconds, 4),
-        "recipients": [address_hash(address) for address in attempt.request.recipients],
+        "recipients": [hasher(one) for one in attempt.request.without(outcome.dropped).recipients],
+        "dropped": len(outcome.dropped),
     }
     log = logger()
     if outcome.action is Action.RECONCILE and outcome.code and not is_listed(outcome.code):

@@ -43,9 +43,10 @@ def plan(name: Any, scheduled_time: str, runtime: Runtime) -> Iterator[Planned]:
     digest, scheduled_at = digest_named(name, runtime), parse_scheduled_time(scheduled_time)
     domain = domain_of(digest.sample_request(runtime.config.defaults).sender)
     digests, cursor = DigestLedger(runtime.ledger.store), ""
-    while page := digests.page(digest.name, cursor, PAGE, domain):
-        for recipient in page:
-            yield _planned(digest, recipient, scheduled_at)
+    while page := digests.page(digest.name, cursor, PAGE):
+        suppressed = digests.suppressed(page, domain)
+        for recipient, is_suppressed in zip(page, suppressed, strict=True):
+            yield _planned(digest, recipient, scheduled_at, is_suppressed=is_suppressed)
         cursor = page[-1].key
 
 
@@ -54,9 +55,11 @@ def count(name: Any, scheduled_time: str, runtime: Runtime) -> dict[str, Any]:
     return dict(Counter(planned.why for planned in plan(name, scheduled_time, runtime)))
 
 
-def _planned(digest: DigestConfig, recipient: PendingRecipient, scheduled_at: datetime) -> Planned:
+def _planned(
+    digest: DigestConfig, recipient: PendingRecipient, scheduled_at: datetime, *, is_suppressed: bool
+) -> Planned:
     window, why = window_at(digest, recipient.time_zone, scheduled_at)
-    if recipient.suppressed:
+    if is_suppressed:
         window, why = None, "suppressed"
     elif recipient.window:
         window, why = recipient.window, "finish"

@@ -59,6 +59,11 @@ class _Run:
     runtime: Runtime
     digests: DigestLedger
 
+    def name_in_log(self, recipient: PendingRecipient) -> str:
+        """Return the hash of a recipient's address; its key may be an earlier one."""
+        hasher = self.runtime.ledger.store.addresses.hasher()
+        return hasher(recipient.address) if recipient.address else recipient.key
+
 
 def digest_named(name: Any, runtime: Runtime) -> DigestConfig:
     """Return the digest of that name; raises InvalidRequest."""
@@ -107,7 +112,7 @@ def _send_recipient(run: _Run, recipient: PendingRecipient) -> str:
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - of this recipient; the others get their digests
-        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=recipient.key)
+        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=run.name_in_log(recipient))
         return ERROR
 
 
@@ -121,20 +126,21 @@ def _send_window(run: _Run, recipient: PendingRecipient) -> str:
     if isinstance(batch, str):
         return batch
     try:
-        result = _send(run, recipient.key, batch)
+        result = _send(run, recipient, batch)
     except StoreUnavailable:
         raise
     except Exception as error:
         if batch.attempts < MAX_ATTEMPTS:
             raise
-        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=recipient.key)
+        logs.unexpected(run.trigger, error, digest=run.digest.name, recipient=run.name_in_log(recipient))
         return _end_window(run, recipient.key, batch, {"code": type(error).__name__})
     if result == State.ACCEPTED.value and window and batch.window < window:
         return _send_window(run, recipient)  # the previous window just closed; send the current one too
     return result
 
 
-def _send(run: _Run, recipient: str, batch: FrozenBatch) -> str:
+def _send(run: _Run, pending: PendingRecipient, batch: FrozenBatch) -> str:
+    recipient = pending.key
     if batch.address is None:
         reason = {"code": "Ledger.AddressLost", "detail": "the store has no address for the items"}
         return _end_window(run, recipient, batch, reason)
@@ -145,7 +151,7 @@ def _send(run: _Run, recipient: str, batch: FrozenBatch) -> str:
             batch.address, rendered.subject, rendered.data, run.runtime.config.defaults
         )
     except (RenderFailed, InvalidRequest) as error:
-        logs.digest_failed(run.digest.name, recipient, error)
+        logs.digest_failed(run.digest.name, run.name_in_log(pending), error)
         reason = {"code": type(error).__name__, "detail": str(error)}
         return _handle_refusal(run, recipient, batch, reason, final=batch.expired)
     outcome = deliver(

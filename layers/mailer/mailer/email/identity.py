@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import uuid
 from dataclasses import dataclass
 from enum import Enum
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from .addresses import domain_of
 
 ID_CHARACTERS = 32
+_HASH_DIGITS = 20
 
 
 class KeyKind(str, Enum):
@@ -75,6 +77,28 @@ def smtp_message_id_for(email_id: str, sender: str) -> str:
     return f"{email_id}@{domain_of(sender)}"
 
 
-def address_hash(address: str) -> str:
-    """Return the hash of an address, for the ledger and the logs: it is not reversible to an address."""
-    return hashlib.sha256(address.lower().encode()).hexdigest()[:20]
+class AddressHasher:
+    """Keyed hashes of addresses, for the ledger and the logs: without a key nobody can confirm a guess.
+
+    The first of the keys makes the hashes; the others made them earlier, and version 0.1.0 had no key.
+    """
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = tuple(key.encode() for key in keys)
+
+    def __call__(self, address: str) -> str:
+        """Return the hash of an address, whatever its case: 20 hex digits."""
+        return _keyed(self._keys[0], address)
+
+    def all_of(self, address: str) -> tuple[str, ...]:
+        """Return the hash of an address, and then those that it had earlier."""
+        return (*(_keyed(key, address) for key in self._keys), unkeyed_hash(address))
+
+
+def unkeyed_hash(address: str) -> str:
+    """Return the hash of an address in version 0.1.0."""
+    return hashlib.sha256(address.lower().encode()).hexdigest()[:_HASH_DIGITS]
+
+
+def _keyed(key: bytes, address: str) -> str:
+    return hmac.new(key, address.lower().encode(), hashlib.sha256).hexdigest()[:_HASH_DIGITS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -38,7 +39,7 @@ from .native import from_native, is_native, native_location, to_native
 from .strict_json import canonical, check_object, pointer_token, read_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from .field_errors import Location
 
@@ -150,6 +151,11 @@ class EmailRequest(_Part):
         description="what is done when it is unknown whether the email was sent: `resend` sends it again "
         "under the same Message-ID once SES shows no trace of it, `hold` waits for an operator",
     )
+    on_suppressed: Literal["refuse", "drop"] = Field(
+        "refuse",
+        description="what is done when a recipient is suppressed: `refuse` sends the email to nobody, `drop` "
+        "sends it to the others",
+    )
 
     @classmethod
     def parse(
@@ -203,6 +209,20 @@ class EmailRequest(_Part):
     def recipients(self) -> tuple[str, ...]:
         """Every address that the email goes to: to, cc and bcc."""
         return self.to + self.cc + self.bcc
+
+    def without(self, dropped: Collection[int]) -> EmailRequest:
+        """Return the request without the recipients at these indexes of `recipients`."""
+        if not dropped:
+            return self
+        index = count()
+        lists = {name: getattr(self, name) for name in ("to", "cc", "bcc")}
+        kept = {name: tuple(one for one in lists[name] if next(index) not in dropped) for name in lists}
+        return self.model_copy(update=kept)
+
+    def as_written(self, recipients: Iterable[int]) -> tuple[str, ...]:
+        """Return those of the recipients at these indexes whom the sender wrote, and not mailer.toml."""
+        text = json.dumps(self.written)
+        return tuple(address for index in recipients if f'"{(address := self.recipients[index])}"' in text)
 
     def document(self) -> dict[str, Any]:
         """Return the request as JSON values, which `parse` reads back as an equal request."""

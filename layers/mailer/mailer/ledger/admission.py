@@ -13,6 +13,8 @@ from mailer.email.identity import smtp_message_id_for
 from .record import Record, State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailer.email.request import EmailRequest
     from mailer.ses.error_table import Rule
 
@@ -78,13 +80,17 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Admission:
-    """The result of admission; `wait` is in seconds, `store_time` in milliseconds."""
+    """The result of admission; `wait` is in seconds, `store_time` in milliseconds.
+
+    `dropped` are indexes of the request's recipients whom the email, as far as it was sent, leaves out.
+    """
 
     verdict: Verdict
     record: Record | None = None
     code: str | None = None
     wait: float = 0.0
     store_time: int | None = None
+    dropped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,14 +123,17 @@ class Settlement:
     other_request: bool = False
 
 
-def read_admission(reply: dict[str, Any]) -> Admission:
-    """Return the result in a script's reply."""
+def read_admission(reply: dict[str, Any], recipients: Sequence[Sequence[str]] = ()) -> Admission:
+    """Return the result in a script's reply; `recipients` has all hashes of each of the request's."""
+    record = read_record(reply["record"]) if "record" in reply else None
+    dropped = set(record.dropped) if record else set()
     return Admission(
         Verdict(reply["verdict"]),
-        read_record(reply["record"]) if "record" in reply else None,
+        record,
         reply.get("code"),
         reply.get("wait", 0) / SECOND,
         reply.get("now"),
+        tuple(index for index, hashes in enumerate(recipients) if not dropped.isdisjoint(hashes)),
     )
 
 

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mailer.email.identity import address_hash
 from mailer.errors import DeadLettersFull
 
 from .admission import DAY
@@ -74,7 +73,6 @@ class PendingRecipient:
     items: int
     window: str | None
     last_window: str | None
-    suppressed: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,12 +114,9 @@ class DigestLedger:
             raise DeadLettersFull
         return [bool(is_new) for is_new in replies]
 
-    def page(self, digest: str, after: str, limit: int, sender_domain: str = "") -> list[PendingRecipient]:
-        """Return up to `limit` recipients whose key is greater than `after`, in the order of their keys.
-
-        `suppressed` is looked up for mail from `sender_domain`.
-        """
-        client, key = self._store.client, self._store.key
+    def page(self, digest: str, after: str, limit: int) -> list[PendingRecipient]:
+        """Return up to `limit` recipients whose key is greater than `after`, in the order of their keys."""
+        client = self._store.client
         low = f"({after}" if after else "-"
         with self._store.translate_errors():
             recipients = client.zrange(
@@ -134,14 +129,26 @@ class DigestLedger:
                 )
                 pipeline.llen(self._key(digest, "items", one))
                 pipeline.llen(self._key(digest, "frozen", one))
-                pipeline.exists(key("suppressed", one), key("unsubscribed", one, sender_domain))
             replies = iter(pipeline.execute())
         return [
-            PendingRecipient(one, address or "", zone, items + frozen, window, last, bool(suppressed))
-            for one, ((address, zone, window, last), items, frozen, suppressed) in zip(
-                recipients, zip(*[replies] * 4, strict=True), strict=True
+            PendingRecipient(one, address or "", zone, items + frozen, window, last)
+            for one, ((address, zone, window, last), items, frozen) in zip(
+                recipients, zip(*[replies] * 3, strict=True), strict=True
             )
         ]
+
+    def suppressed(self, recipients: Sequence[PendingRecipient], sender_domain: str) -> list[bool]:
+        """Return for each recipient whether they get no email from that domain."""
+        all_of, key = self._store.addresses.hasher().all_of, self._store.key
+        with self._store.translate_errors():
+            pipeline = self._store.client.pipeline(transaction=False)
+            for recipient in recipients:
+                hashes = {recipient.key, *all_of(recipient.address)}
+                pipeline.exists(
+                    *(key("suppressed", one) for one in hashes),
+                    *(key("unsubscribed", one, sender_domain) for one in hashes),
+                )
+            return [bool(found) for found in pipeline.execute()]
 
     def freeze(
         self, digest: DigestConfig, recipient: str, window: str | None, scheduled_at: str
@@ -220,7 +227,7 @@ class DigestLedger:
             self._store.client.hdel(self._key(digest, "cursors"), scheduled_at)
 
     def _add_one(self, digest: DigestConfig, item: Item, pipeline: Any) -> None:
-        recipient = address_hash(item.recipient)
+        recipient, *earlier = self._store.addresses.hasher().all_of(item.recipient)
         params = recipient_params(
             self._store,
             digest.name,
@@ -234,10 +241,14 @@ class DigestLedger:
             seen_max=SEEN_MAX,
             dead_letters_max=self._store.bounds.dead_letters_max,
             time_zone=item.time_zone,
+            earlier=earlier,
         )
+        names = ("items", "frozen", "recipient", "seen")
         keys = [
             *recipient_keys(self._store, digest.name, recipient),
             self._key(digest.name, "seen", recipient),
+            self._key(digest.name, "runs"),
+            *(self._key(digest.name, name, one) for one in earlier for name in names),
         ]
         self._add(keys=keys, args=[params], client=pipeline)
 

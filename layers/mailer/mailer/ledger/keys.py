@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailer.email.addresses import address_of, domain_of
-from mailer.email.identity import address_hash
 from mailer.ses.error_table import Action, Scope
 
 from .admission import SECOND
@@ -25,6 +24,15 @@ def email_keys(store: Store, email_id: str) -> list[str]:
     ]
 
 
+def _keys_of(store: Store, recipient: str, sender_domain: str) -> tuple[str, str, str]:
+    """Return the keys of what is counted, and what is stopped, for a recipient."""
+    return (
+        store.key("suppressed", recipient),
+        store.key("unsubscribed", recipient, sender_domain),
+        store.key("sent", recipient),
+    )
+
+
 class Block(NamedTuple):
     """What a failure blocks beyond its own email: `kind` is suppression, domain, halt or account.
 
@@ -40,26 +48,37 @@ class RequestKeys:
     """The keys of one request.
 
     `halts` are those of its account, its sender and, where it has one, its template. `recipients` has
-    (suppressed, unsubscribed, sent) for each address; `domains`, the block of each recipient domain. `route`
-    is what a status query can be matched by: hashes of the sender and of each recipient.
+    (suppressed, unsubscribed, sent, mailed, blocked) for each address, the last of its domain. `route` is
+    what a status query can be matched by: hashes of the sender and of each recipient, of whom `known_as` has
+    all hashes. `earlier` has the keys under each earlier hash: the sender's halt, and of each recipient
+    (suppressed, unsubscribed, sent). Raises StoreUnavailable.
     """
 
     def __init__(self, store: Store, request: EmailRequest) -> None:
-        sender = address_hash(address_of(request.sender))
-        self.route = [sender, *map(address_hash, request.recipients)]
+        hasher = store.addresses.hasher()
+        (sender, *earlier_senders), *self.known_as = map(
+            hasher.all_of, (address_of(request.sender), *request.recipients)
+        )
+        self.route = [sender, *(hashes[0] for hashes in self.known_as)]
         self.halts = [store.key("halt", "account"), store.key("halt", "sender", sender)]
         if request.template:
             self.halts.append(store.key("halt", "template", str(request.template.id)))
         sender_domain = domain_of(request.sender)
         self.recipients = [
             (
-                store.key("suppressed", recipient),
-                store.key("unsubscribed", recipient, sender_domain),
-                store.key("sent", recipient),
+                *_keys_of(store, recipient, sender_domain),
+                store.key("mailed", recipient),
+                store.key("blocked", domain_of(address)),
             )
-            for recipient in map(address_hash, request.recipients)
+            for address, recipient in zip(request.recipients, self.route[1:], strict=True)
         ]
-        self.domains = sorted({store.key("blocked", domain_of(address)) for address in request.recipients})
+        self.earlier = [
+            [
+                store.key("halt", "sender", earlier_sender),
+                *(key for hashes in self.known_as for key in _keys_of(store, hashes[index], sender_domain)),
+            ]
+            for index, earlier_sender in enumerate(earlier_senders, 1)
+        ]
 
     def block_for(self, rule: Rule) -> Block | None:
         """Return what a failure by `rule` blocks, or None.
@@ -68,14 +87,15 @@ class RequestKeys:
         """
         ttl_ms = (rule.delay or 0) * SECOND
         if rule.action is Action.SUPPRESS and len(self.recipients) == 1:
-            suppressed, unsubscribed, _ = self.recipients[0]
+            suppressed, unsubscribed, *_ = self.recipients[0]
             return Block("suppression", ttl_ms, suppressed if ttl_ms else unsubscribed)
         if rule.action is Action.HALT:
             account, sender, *template = self.halts
             halted = {Scope.SENDER: [sender], Scope.TEMPLATE: template}.get(rule.scope, [account])
             return Block("halt", ttl_ms, halted[0]) if halted else None
-        if rule.scope is Scope.RECIPIENT_DOMAIN and len(self.domains) == 1:
-            return Block("domain", ttl_ms, self.domains[0])
+        domains = {blocked for *_, blocked in self.recipients}
+        if rule.scope is Scope.RECIPIENT_DOMAIN and len(domains) == 1:
+            return Block("domain", ttl_ms, *domains)
         if rule.action is Action.RETRY and rule.scope is Scope.ACCOUNT:
             return Block("account", ttl_ms, None)
         return None

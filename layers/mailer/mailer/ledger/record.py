@@ -28,6 +28,9 @@ class State(str, Enum):
     """Certainly not sent; this attempt gave up and a new one is free to send."""
 
 
+_MAYBE_SENT = frozenset({State.SENDING, State.ACCEPTED, State.UNKNOWN})
+
+
 @dataclass(frozen=True)
 class Record:
     """One email in the ledger; times are milliseconds of the store's clock.
@@ -53,3 +56,11 @@ class Record:
     due_at: int | None = None
     namespace: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def dropped(self) -> list[str]:
+        """The hashes of the recipients whom the last attempt leaves out; none where the email is not sent."""
+        if self.state not in _MAYBE_SENT:
+            return []
+        attempts = [note for note in self.history if note["state"] == State.SENDING.value]
+        return list(attempts[-1].get("dropped", ())) if attempts else []

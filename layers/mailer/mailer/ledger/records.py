@@ -35,6 +35,7 @@ class StoredRequest(NamedTuple):
     """The request that the ledger stores for an email, as JSON, its fingerprint and its namespace.
 
     `stored_by` is the token of the attempt that stored it; records of 0.1.0 do not say.
+    `route` has hashes of its sender and of whom it was, or may have been, sent to.
     """
 
     state: State
@@ -42,6 +43,7 @@ class StoredRequest(NamedTuple):
     fingerprint: str | None
     namespace: str | None
     stored_by: str | None
+    route: list[str]
 
 
 class Ledger:
@@ -84,10 +86,11 @@ class Ledger:
             "id": attempt.id,
             "token": attempt.token,
             "smtp_message_id": attempt.smtp_message_id,
-            "route": json.dumps(request_keys.route),
+            "route": request_keys.route,
             "trigger": attempt.trigger,
             "halts": len(request_keys.halts),
             "recipients": len(request_keys.recipients),
+            "drop_suppressed": request.on_suppressed == "drop",
             "recipient_max": MAX_PER_RECIPIENT_HOUR,
             "recipient_window": HOUR,
             "rate": self._rate,
@@ -119,12 +122,12 @@ class Ledger:
             self.store.key("email", attempt.old_id or attempt.id),
             *request_keys.halts,
             *(key for recipient in request_keys.recipients for key in recipient),
-            *request_keys.domains,
+            *(key for earlier in request_keys.earlier for key in earlier),
         ]
         script = self._resume if attempt.stored else self._admit
         with self.store.translate_errors():
             reply = json.loads(script(keys=keys, args=[json.dumps(params), json.dumps(request.document())]))
-        return read_admission(reply)
+        return read_admission(reply, request_keys.known_as)
 
     def settle(
         self, attempt: Attempt, admission: Admission, result: CallResult, clock_offset: int | None = None
@@ -138,7 +141,7 @@ class Ledger:
         admitted = admission.record
         if admitted is None:
             raise ValueError("only an admitted attempt is settled")
-        request_keys = RequestKeys(self.store, attempt.request)
+        request_keys = RequestKeys(self.store, attempt.request.without(admission.dropped))
         block = request_keys.block_for(result.rule) if result.rule else None
         params: dict[str, Any] = {
             "id": attempt.id,
@@ -166,6 +169,7 @@ class Ledger:
             "fingerprint": attempt.fingerprint,
             "namespace": attempt.namespace,
             "clock_offset": clock_offset,
+            "dropped": admitted.dropped or None,
             "block": {"kind": block.kind, "ttl_ms": block.ttl_ms} if block else None,
         }
         params |= {name: value for name, value in optional.items() if value is not None}
@@ -173,12 +177,12 @@ class Ledger:
         own_message = result.ses_message_id
         owner = self.store.key("message", own_message) if own_message else own[0]
         blocked = block.key if block and block.key else own[0]
-        sent = [sent for _, _, sent in request_keys.recipients]
+        mailed = [key for _, _, sent, mailed, _ in request_keys.recipients for key in (sent, mailed)]
         body = "" if result.state is State.ACCEPTED else json.dumps(attempt.request.document())
         with self.store.translate_errors():
             reply = json.loads(
                 self._settle(
-                    keys=[*own, *request_keys.halts, *sent, blocked, owner], args=[json.dumps(params), body]
+                    keys=[*own, *request_keys.halts, *mailed, blocked, owner], args=[json.dumps(params), body]
                 )
             )
         return Settlement(
@@ -199,12 +203,14 @@ class Ledger:
     def stored_request(self, email_id: str) -> StoredRequest | None:
         """Return what the ledger stores to send an email, or None where nothing is stored."""
         with self.store.translate_errors():
-            state, body, fingerprint, namespace, stored_by = self.store.client.hmget(
-                self.store.key("email", email_id), "state", "body", "fingerprint", "namespace", "stored_by"
+            names = ("state", "body", "fingerprint", "namespace", "stored_by", "route")
+            state, body, fingerprint, namespace, stored_by, route = self.store.client.hmget(
+                self.store.key("email", email_id), *names
             )
         if not (state and body):
             return None
-        return StoredRequest(State(state), body, fingerprint or None, namespace, stored_by)
+        mailed = json.loads(route or "[]")
+        return StoredRequest(State(state), body, fingerprint or None, namespace, stored_by, mailed)
 
     def dead_letter(self, source: str, reason: dict[str, Any], body: str, whole: str | None = None) -> bool:
         """Add `body` as a dead letter with its reason; once for each `source` and body.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 MAX_EVENTS = 400  # of one email, which has up to 90 recipients
+FOREIGN = "foreign"
 
 
 class EventLedger:
@@ -31,12 +32,15 @@ class EventLedger:
         """Record one event and return the email's id, or None, and the effect of the event.
 
         That is `settled` (the email was unknown or deferred and is accepted now), `recorded`, `repeated` or
-        `absent` (no such email; its recipient is suppressed all the same). The email is the one that the
-        Message-ID names, else the one that owns SES's MessageId. Raises StoreUnavailable.
+        `absent` (no such email; its recipient, whom we mailed, is suppressed all the same); or `foreign`: the
+        email is not to this recipient, or nobody mailed them within the retention, and nothing is recorded.
+        The email is the one that the Message-ID names, else the one that owns SES's MessageId. Raises
+        StoreUnavailable.
         """
         event_type = event.event_type
         params: dict[str, Any] = {
             "event": event.name,
+            "recipients": event.recipients,
             "proves_accepted": event_type.proves_accepted,
             "at": event.at or 0,
             "retention": self._store.bounds.retention,
@@ -51,6 +55,7 @@ class EventLedger:
             email_id = self._email_id_of(event)
             record = key("email", email_id or "")
             owner = key("message", event.ses_message_id) if event.ses_message_id else record
+            identity, *earlier = event.identities
             stored = json.dumps(event.stored_fields()) if event_type.stored else ""
             reply = json.loads(
                 self._ses_event(
@@ -59,8 +64,9 @@ class EventLedger:
                         key("events", email_id or event.ses_message_id or event.smtp_message_id),
                         owner,
                         self._suppression(event) or record,
+                        *(key("mailed", recipient) for recipient in event.recipients),
                     ],
-                    args=[json.dumps(params), event.identity, stored],
+                    args=[json.dumps(params), identity, stored, *earlier],
                 )
             )
         return email_id, str(reply["verdict"])

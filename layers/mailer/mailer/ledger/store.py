@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from mailer.config.store_url import StoreUrl
 from mailer.errors import StoreUnavailable
 
+from .address_keys import AddressKeys
 from .bounds import DEFAULTS, Bounds
 
 if TYPE_CHECKING:
@@ -25,15 +26,19 @@ class Store:
     """One store URL and the keys of one account in it; safe to share between threads.
 
     With `?cluster=true` the URL is that of any server of a cluster, which has all keys of an account on one
-    server; options that begin with `ssl_` are those of `Tls`, the others the client's own.
+    server; options that begin with `ssl_` are those of `Tls`, the others the client's own. Addresses in keys
+    are hashed with the first of `hash_keys`, or where none is given, with one that the store keeps.
     """
 
-    def __init__(self, url: str, account: str, bounds: Bounds = DEFAULTS) -> None:
+    def __init__(
+        self, url: str, account: str, bounds: Bounds = DEFAULTS, hash_keys: tuple[str, ...] = ()
+    ) -> None:
         import valkey
         from valkey.exceptions import ValkeyClusterException
 
         self.prefix = f"mailer:{{{account}}}:"
         self.bounds = bounds
+        self.addresses = AddressKeys(hash_keys, self._keep_hash_key)
         self._url = StoreUrl.parse(url)
         self.is_cluster = self._url.is_cluster
         self._errors = (valkey.ValkeyError, ValkeyClusterException)
@@ -120,6 +125,12 @@ class Store:
         with self.translate_errors():
             seconds, microseconds = self.server.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
+
+    def _keep_hash_key(self, key: str) -> str:
+        """Return the key of the hashes of addresses, which is `key` if there was none."""
+        script = self.script("hash_key", in_full_store=True)
+        with self.translate_errors():
+            return str(script(keys=[self.key("hash_key")], args=[key]))
 
     def ping(self) -> None:
         """Return if the store answers; raises StoreUnavailable."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailer.email.identity import address_hash
 from mailer.email.strict_json import check_object
 from mailer.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mailer.email.identity import AddressHasher
 
 SECOND = 1000  # milliseconds
 _SMTP_CODE = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")  # RFC 3463
@@ -48,14 +50,14 @@ EVENT_TYPES = {
 
 @dataclass(frozen=True)
 class SesEvent:
-    """One event about one recipient; `recipient` is the address's hash, `at` in milliseconds.
+    """One event about one recipient; `recipients` are the hashes of the address, today's first.
 
     `smtp_message_id` is the Message-ID that the email was sent with, `ses_message_id` SES's MessageId.
-    `code` is set where the recipient must not be mailed: a soft bounce is no reason.
+    `at` is in milliseconds. `code` is set where the recipient must not be mailed: a soft bounce is no reason.
     """
 
     name: str
-    recipient: str
+    recipients: tuple[str, ...]
     at: int | None
     smtp_message_id: str
     ses_message_id: str
@@ -64,7 +66,7 @@ class SesEvent:
     smtp_code: str | None
 
     @classmethod
-    def parse(cls, document: Any) -> SesEvent:
+    def parse(cls, document: Any, hasher: AddressHasher) -> SesEvent:
         """Return the event in one JSON object of a callback; raises InvalidRequest."""
         fields = check_object(document)
         name, address = _text(fields, "event"), _text(fields, "email")
@@ -78,7 +80,7 @@ class SesEvent:
         smtp_code = _SMTP_CODE.search(_text(fields, "reason"))
         return cls(
             name,
-            address_hash(address.strip()),
+            hasher.all_of(address.strip()),
             int(seconds) * SECOND if _SECONDS.fullmatch(seconds) else None,
             smtp_message_id,
             _text(fields, "bulkId") or _text(fields, "bulkid"),
@@ -98,9 +100,14 @@ class SesEvent:
         return self.event_type.code if self.name != "bounce" or self.bounce == "hard" else None
 
     @property
-    def identity(self) -> str:
-        """What makes a repeated event the same: MessageId, recipient, event and time."""
-        return f"{self.ses_message_id}|{self.recipient}|{self.name}|{self.at}"
+    def recipient(self) -> str:
+        """The hash of the recipient's address."""
+        return self.recipients[0]
+
+    @property
+    def identities(self) -> list[str]:
+        """What makes a repeated event the same, by each hash: MessageId, recipient, event and time."""
+        return [f"{self.ses_message_id}|{one}|{self.name}|{self.at}" for one in self.recipients]
 
     def stored_fields(self) -> dict[str, Any]:
         """Return what is stored of the event, without the address."""

@@ -1,9 +1,15 @@
-"""What callers and brokers name, as it may stand in a log line."""
+"""What callers and brokers name, as it may stand in a log line.
+
+Hashes have the key MAILER_HASH_KEY; where it is not set, they can be compared within one process alone.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
+import os
 import re
+import secrets
 from functools import lru_cache
 
 MAX_TOKENS = 8  # of a JSON pointer
@@ -40,7 +46,19 @@ def _token(token: str) -> str:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_CHARACTERS]
+    made = hmac.new(_key(), text.encode(errors="surrogatepass"), hashlib.sha256)
+    return made.hexdigest()[:_HASH_CHARACTERS]
+
+
+def _key() -> bytes:
+    """Return the key of the hashes: what is logged while the store does not answer has hashes too."""
+    given = os.environ.get("MAILER_HASH_KEY", "").split()
+    return given[0].encode() if given else _key_of_process()
+
+
+@lru_cache(maxsize=1)
+def _key_of_process() -> bytes:
+    return secrets.token_bytes()
 
 
 @lru_cache(maxsize=1)

@@ -90,7 +90,7 @@ def set_caller(name: str | None) -> None:
 
 
 def ses_event(trigger: str, email_id: str | None, event: SesEvent, verdict: str) -> None:
-    """Log an SES callback event and its effect."""
+    """Log an SES callback event and its effect; one that is not about us is a warning."""
     fields = {
         "trigger": trigger,
         "id": email_id,
@@ -99,7 +99,8 @@ def ses_event(trigger: str, email_id: str | None, event: SesEvent, verdict: str)
         "code": event.code,
         "verdict": verdict,
     }
-    logger().info("event of SES", extra=fields)
+    log = logger()
+    (log.warning if verdict == "foreign" else log.info)("event of SES", extra=fields)
 
 
 def unexpected(trigger: str, error: Exception, **fields: object) -> None:

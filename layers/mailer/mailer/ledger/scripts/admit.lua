@@ -4,9 +4,9 @@
 --       9 rate_pause
 --       10 the record under the id that version 0.1.0 would have derived, or the record
 --       11… the halts (`halts` of them)
---       then for each recipient: suppressed, unsubscribed, sent
---       then for each recipient domain: blocked
--- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients;
+--       then for each recipient: suppressed, unsubscribed, sent, mailed, and blocked of its domain
+--       then for each earlier hash of addresses: the sender's halt, and for each recipient suppressed, unsubscribed, sent
+-- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients, drop_suppressed;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
 --         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
 --         namespace, from_state, send_at, expires_at, clock_offset (ms) (each may be absent)
@@ -18,7 +18,6 @@ local rate_slots, rate_pause = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2]
 local old_key = KEYS[EMAIL_KEYS + 3]
 local halts_from = EMAIL_KEYS + 4
 local recipients_from = halts_from + params.halts
-local domains_from = recipients_from + 3 * params.recipients
 local now = clock()
 local record = load(keys.record)
 local resuming = false
@@ -90,7 +89,7 @@ local function store_request()
     stored_by = params.token,
     fingerprint = params.fingerprint or '',
     namespace = params.namespace,
-    route = params.route,
+    route = cjson.encode(params.route),
     smtp_message_id = params.smtp_message_id,
     trigger = params.trigger,
     attempts_before = record.attempts,
@@ -148,12 +147,50 @@ if params.send_at and params.send_at > now then
   return store_for_later('scheduled', { due_at = params.send_at })
 end
 
+-- What was written under an earlier hash of an address, by version 0.1.0 or with another key, moves to today's.
+local function move(key, earlier)
+  local life, earlier_life = redis.call('PTTL', key), redis.call('PTTL', earlier)
+  if earlier_life == -2 then
+    return
+  end
+  if life ~= -1 and (earlier_life == -1 or earlier_life > life) then
+    redis.call('RENAME', earlier, key)
+  else
+    redis.call('DEL', earlier)
+  end
+end
+local function move_sent(key, earlier)
+  redis.call('ZUNIONSTORE', key, 2, key, earlier, 'AGGREGATE', 'MAX')
+  redis.call('PEXPIRE', key, format_int(params.recipient_window))
+  redis.call('DEL', earlier)
+end
+local earlier_from = recipients_from + 5 * params.recipients
+for first = earlier_from, #KEYS, 1 + 3 * params.recipients do
+  move(KEYS[halts_from + 1], KEYS[first])
+  for i = 0, params.recipients - 1 do
+    local key, earlier = recipients_from + 5 * i, first + 1 + 3 * i
+    if redis.call('EXISTS', unpack(KEYS, earlier, earlier + 2)) > 0 then
+      move(KEYS[key], KEYS[earlier])
+      move(KEYS[key + 1], KEYS[earlier + 1])
+      move_sent(KEYS[key + 2], KEYS[earlier + 2])
+    end
+  end
+end
+
+-- Who is suppressed is left out where the request says so, as long as anybody is left.
+local recipients, dropped, refusal = {}, {}, nil
 for i = 0, params.recipients - 1 do
-  local key = recipients_from + 3 * i
+  local key = recipients_from + 5 * i
   local code = redis.call('GET', KEYS[key]) or redis.call('GET', KEYS[key + 1])
   if code then
-    return reject('refused', { code = code, recipient = i })
+    refusal = refusal or { code, i }
+    dropped[#dropped + 1] = params.route[i + 2]
+  else
+    recipients[#recipients + 1] = { hash = params.route[i + 2], keys = { unpack(KEYS, key + 2, key + 4) } }
   end
+end
+if refusal and not (params.drop_suppressed and #recipients > 0) then
+  return reject('refused', { code = refusal[1], recipient = refusal[2] })
 end
 
 local probes, halted, until_ = {}, nil, 0
@@ -174,15 +211,16 @@ if halted then
   return reply('halted', nil, { code = halted, wait = until_ - now })
 end
 
-for i = domains_from, #KEYS do
-  local left = redis.call('PTTL', KEYS[i])
+for _, recipient in ipairs(recipients) do
+  local blocked = recipient.keys[3]
+  local left = redis.call('PTTL', blocked)
   if left > 0 then
-    return defer(redis.call('GET', KEYS[i]), now + left)
+    return defer(redis.call('GET', blocked), now + left)
   end
 end
 
-for i = 0, params.recipients - 1 do
-  local sent = KEYS[recipients_from + 3 * i + 2]
+for _, recipient in ipairs(recipients) do
+  local sent = recipient.keys[1]
   redis.call('ZREMRANGEBYSCORE', sent, '-inf', format_int(now - params.recipient_window))
   if redis.call('ZCARD', sent) >= params.recipient_max then
     local oldest = redis.call('ZRANGE', sent, 0, 0, 'WITHSCORES')
@@ -207,19 +245,28 @@ if wait > 0 then
   return reply('rate_limited', resuming and record or nil, { code = 'Ledger.RateLimited', wait = wait })
 end
 
+-- Whom this attempt mails, and whom an earlier one may have mailed.
+local mailed_route = { params.route[1] }
+for index, recipient in ipairs(recipients) do
+  mailed_route[index + 1] = recipient.hash
+end
+mailed_route = join_routes(cjson.encode(mailed_route), record.state == 'unknown' and record.route or nil)
+
 store_request()
 redis.call('ZADD', rate_slots, format_int(now + params.slot_ttl), params.token)
 redis.call('PEXPIRE', rate_slots, format_int(params.slot_ttl))
-for i = 0, params.recipients - 1 do
-  local sent = KEYS[recipients_from + 3 * i + 2]
+for _, recipient in ipairs(recipients) do
+  local sent, mailed = unpack(recipient.keys)
   redis.call('ZADD', sent, format_int(now), params.token)
   redis.call('PEXPIRE', sent, format_int(params.recipient_window))
+  redis.call('SET', mailed, '1', 'PX', format_int(params.retention))
 end
 for index in pairs(probes) do
   redis.call('HSET', KEYS[halts_from + index], 'until_at', format_int(now + params.lease))
 end
 set_fields(keys.record, record, {
   token = params.token,
+  route = mailed_route,
   lease_until = now + params.lease,
   sent_at = now,
   attempts = tonumber(record.attempts) + 1,
@@ -228,5 +275,9 @@ set_fields(keys.record, record, {
 if record.maybe_sent then
   unset_fields(keys.record, record, 'maybe_sent')
 end
-transition(keys, record, 'sending', now, { attempt = tonumber(record.attempts), clock_offset = params.clock_offset })
+transition(keys, record, 'sending', now, {
+  attempt = tonumber(record.attempts),
+  clock_offset = params.clock_offset,
+  dropped = next(dropped) and dropped,
+})
 return reply('send', record, { now = now })

@@ -248,6 +248,20 @@ local function suppress(key, code, now, ends)
 end
 
 local INTERNAL = { body = true, stored_by = true, route = true, token = true, fingerprint = true }
+-- A route (JSON) with the recipients of another one, which may be nil.
+local function join_routes(route, other)
+  local hashes, known = cjson.decode(route), {}
+  for _, hash in ipairs(hashes) do
+    known[hash] = true
+  end
+  for index, hash in ipairs(cjson.decode(other or '[]')) do
+    if index > 1 and not known[hash] then
+      hashes[#hashes + 1] = hash
+    end
+  end
+  return cjson.encode(hashes)
+end
+
 local function reply(verdict, record, more)
   local fields = more or {}
   fields.verdict = verdict

@@ -3,18 +3,48 @@
 --       8 the events of the email
 --       9 the owner of SES's MessageId, or the record
 --       10 the suppression of the recipient, or the record
--- ARGV: 1 the parameters as JSON: event, proves_accepted, at (ms), retention (ms), events_max; ses_message_id, code,
---         delay (ms) (each may be absent)
+--       11… mailed: that the recipient was, under each hash of the address
+-- ARGV: 1 the parameters as JSON: event, recipients (these hashes), proves_accepted, at (ms), retention (ms), events_max; ses_message_id,
+--         code, delay (ms) (each may be absent)
 --       2 the field of the event among the events
 --       3 what is stored of the event as JSON, empty for nothing
+--       4… the field of the event under each earlier hash
 
 local params, field, stored = cjson.decode(ARGV[1]), ARGV[2], ARGV[3]
 local keys = email_keys()
 local events, owner, suppression = KEYS[EMAIL_KEYS + 1], KEYS[EMAIL_KEYS + 2], KEYS[EMAIL_KEYS + 3]
+local mailed_from = EMAIL_KEYS + 4
 local now = clock()
 local record = load(keys.record)
 
-local repeated = stored ~= '' and redis.call('HEXISTS', events, field) == 1
+-- SES does not sign its callbacks: what they say of an address counts where we mailed it. The route of an email names
+-- whom it is for; later the address does. Version 0.1.0 kept neither for its accepted emails.
+local function is_of_route()
+  local hashes = {}
+  for _, hash in ipairs(params.recipients) do
+    hashes[hash] = true
+  end
+  for index, hash in ipairs(cjson.decode(record.route)) do
+    if index > 1 and hashes[hash] then
+      return true
+    end
+  end
+  return false
+end
+local function is_ours()
+  if record.route then
+    return is_of_route()
+  end
+  return redis.call('EXISTS', unpack(KEYS, mailed_from)) > 0 or record.state ~= nil and not record.namespace
+end
+if not is_ours() then
+  return reply('foreign')
+end
+
+local repeated = false
+for i = 2, stored ~= '' and #ARGV or 0 do
+  repeated = repeated or (i ~= 3 and redis.call('HEXISTS', events, ARGV[i]) == 1)
+end
 if stored ~= '' and not repeated and redis.call('HLEN', events) < params.events_max then
   redis.call('HSET', events, field, stored)
   redis.call('PEXPIRE', events, format_int(params.retention))

@@ -3,12 +3,12 @@
 --       8 rate_slots
 --       9 rate_pause
 --       10… the halts (`halts` of them)
---       then for each recipient: sent
+--       then for each recipient: sent, mailed
 --       last but one: the key that the failure blocks, or the record
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
 --         backlog_max, dead_letters_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
---         detail, fingerprint, namespace, clock_offset (ms), block = {kind, ttl_ms} (each may be absent)
+--         detail, fingerprint, namespace, clock_offset (ms), dropped, block = {kind, ttl_ms} (each may be absent)
 --       2 the request as JSON, empty for an accepted email
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -22,7 +22,7 @@ local record = load(keys.record)
 
 redis.call('ZADD', rate_slots, 'XX', format_int(now + 1000), params.token)
 if params.not_sent then
-  for i = recipients_from, #KEYS - 2 do
+  for i = recipients_from, #KEYS - 2, 2 do
     redis.call('ZREM', KEYS[i], params.token)
   end
 end
@@ -61,6 +61,7 @@ local function add_attempt(number)
     at = params.sent_at,
     attempt = number,
     clock_offset = params.clock_offset,
+    dropped = params.dropped,
   })
   redis.call('HSET', keys.record, 'history', record.history)
 end
@@ -91,6 +92,9 @@ if lost and (not record.state or CLOSED[record.state]) then
     promised = params.stored and '1' or '0',
   })
   add_attempt(attempt_number)
+  for i = recipients_from + 1, #KEYS - 2, 2 do
+    redis.call('SET', KEYS[i], '1', 'PX', format_int(params.retention))
+  end
   own = true
 end
 
@@ -150,6 +154,7 @@ if not own and params.state == 'unknown' and lost and record.state ~= 'accepted'
   -- An attempt that the store forgot may have been sent: nothing that is learnt of a later one makes up for it.
   set_fields(keys.record, record, {
     maybe_sent = '1',
+    route = join_routes(record.route or params.route, params.route),
     sent_at = math.max(params.sent_at, tonumber(record.sent_at or '0')),
   })
   add_attempt(math.max(attempt_number, tonumber(record.attempts)))
