@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from guides import ARCHITECTURE, first_column, section
 from layer_parts import PARTS
 from mailer.ledger.record import State
 
@@ -19,7 +20,6 @@ ROOT = Path(__file__).parents[1]
 LAYER = "layers/mailer/mailer/"
 LEDGER = ROOT / LAYER / "ledger"
 SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((LEDGER / "scripts").glob("*.lua"))}
-ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 GUIDES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
@@ -50,19 +50,6 @@ def named_paths(text: str) -> list[str]:
     spans = re.findall(r"`([^`\n]+)`", prose(text))
     paths = [span for span in spans if PATH.fullmatch(span) and span != "M/"]
     return [LAYER + path.removeprefix("M/") if path.startswith("M/") else path for path in paths]
-
-
-def section(text: str, heading: str) -> str:
-    """Return what stands between a heading and the next one of any level."""
-    _, found, rest = text.partition(f"# {heading}\n")
-    assert found, heading
-    return re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
-
-
-def first_column(heading: str) -> list[str]:
-    """Return the code spans in the first column of the tables under a heading of the architecture."""
-    rows = [line.split("|")[1] for line in section(ARCHITECTURE, heading).splitlines() if line[:3] == "| `"]
-    return [name for cell in rows for name in re.findall(r"`([^`]+)`", cell)]
 
 
 def anchor(heading: str) -> str:

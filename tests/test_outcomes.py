@@ -10,7 +10,7 @@ import pytest
 from factories import email
 from mailer.delivery import report
 from mailer.delivery.attempts import record_of
-from mailer.delivery.deliver import _outcome_without_call
+from mailer.delivery.not_admitted import outcome_without_call
 from mailer.delivery.outcome import Disposition, Outcome
 from mailer.delivery.reconcile import resolve
 from mailer.email.identity import Key, KeyKind
@@ -98,7 +98,7 @@ def not_sent(disposition: Disposition, code: str, action: Action, retry_after: f
     ids=["rate limited", "no code", "halted", "backlog full", "key reused", "in flight", "expired"],
 )
 def test_email_that_was_not_admitted_says_why(admission: Admission, outcome: Outcome) -> None:
-    assert _outcome_without_call(ATTEMPT, admission) == outcome
+    assert outcome_without_call(ATTEMPT, admission) == outcome
 
 
 def test_outcome_that_the_store_did_not_take_is_logged(log: io.StringIO) -> None:

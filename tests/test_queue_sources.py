@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import math
 from contextlib import suppress
@@ -110,8 +111,12 @@ def test_poison_is_dead_lettered_with_its_reason_and_the_others_are_sent(
     (letter,) = letters(runtime)
     assert rule in json.dumps(letter["reason"])
     raw = bad.encode(errors="surrogatepass") if isinstance(bad, str) else bad
-    kept = letter["body"]
-    assert (base64.b64decode(kept) if "encoding" in letter["reason"] else kept.encode()) == raw
+    reason, kept = letter["reason"], letter["body"]
+    stored = base64.b64decode(kept) if "encoding" in reason else kept.encode()
+    if "cut" in reason:  # what was refused for its size
+        assert (reason["bytes"], reason["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+        assert len(stored) == 16_384
+    assert stored == raw[: len(stored) if "cut" in reason else None]
 
 
 @every_source

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.email.json_pointer import pointer_token
 from mailer.email.limits import MAX_JSON_DEPTH
-from mailer.email.strict_json import canonical, check_object, decode_base64, pointer_token, read_object
+from mailer.email.strict_json import canonical, check_object, decode_base64, read_object
 from mailer.errors import FieldError, InvalidRequest
 from request_bodies import Json, json_objects
 

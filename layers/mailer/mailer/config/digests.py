@@ -8,8 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from mailer.email.field_errors import Rule, errors_at, whole_number
 from mailer.email.field_types import Sender
+from mailer.email.json_pointer import pointer_location
 from mailer.email.request import EmailRequest
-from mailer.email.strict_json import pointer_location
 from mailer.errors import InvalidRequest
 
 from .mapping import Expression

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, StringConstraints
 
 from mailer.email.field_errors import Rule, errors_at
+from mailer.email.json_pointer import pointer_location
 from mailer.email.native import is_native
 from mailer.email.request import EmailRequest
-from mailer.email.strict_json import pointer_location
 from mailer.errors import ConfigurationError, InvalidRequest
 
 from .table import Table

@@ -12,8 +12,8 @@ from jmespath.parser import ParsedResult
 from pydantic import AfterValidator, Field, PlainValidator
 
 from mailer.email.field_errors import Location, errors_at
+from mailer.email.json_pointer import pointer_location, pointer_token
 from mailer.email.request import EmailRequest
-from mailer.email.strict_json import pointer_location, pointer_token
 from mailer.errors import FieldError, InvalidRequest
 
 from .table import EmailFields, NamedTable

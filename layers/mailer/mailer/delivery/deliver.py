@@ -18,6 +18,7 @@ from mailer.ses.request_faults import rule_for_request
 
 from . import report
 from .attempts import EmailKeys, first_attempt, next_attempt
+from .not_admitted import IN_FLIGHT_RETRY, outcome_without_call
 from .outcome import Disposition, Outcome
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ MAX_DELAY = 3600.0  # seconds; the delay doubles up to this from one attempt to 
 MAX_ADMISSION_AGE = (
     LEASE_SECONDS - CONNECT_TIMEOUT - READ_TIMEOUT - 2.0
 )  # a later call could outlive its lease
-IN_FLIGHT_RETRY = 5.0
 SETTLE_RETRY = 0.5  # seconds between two tries to record an outcome
 _RETRYABLE_ACTIONS = frozenset({Action.RETRY, Action.DEFER, Action.HALT})
 
@@ -102,7 +102,7 @@ def _attempt(
     """Admit, send, settle: once. Return the outcome, and the code of the call if one was made and failed."""
     admission, asked_at = _admit(delivery, attempt, from_state)
     if admission.verdict is not Verdict.SEND:
-        outcome = _outcome_without_call(attempt, admission)
+        outcome = outcome_without_call(attempt, admission)
         return outcome.leaving_out(admission.dropped, attempt.request), None
     started_at = clock.monotonic()
     code = None
@@ -221,7 +221,7 @@ def _as_settled(attempt: Attempt, outcome: Outcome, settlement: Settlement) -> O
     """
     record = settlement.record
     if settlement.other_request and outcome.disposition is not Disposition.REFUSED:
-        return _outcome_without_call(attempt, Admission(Verdict.MISMATCH, record))
+        return outcome_without_call(attempt, Admission(Verdict.MISMATCH, record))
     if settlement.other_request or record.state is outcome.state:
         return outcome
     in_flight = record.state is State.SENDING
@@ -255,48 +255,3 @@ def _settle(delivery: _Delivery, attempt: Attempt, admission: Admission, result:
             if delivery.deadline.remaining() <= SETTLE_RETRY:
                 raise
         clock.sleep(SETTLE_RETRY)
-
-
-def _outcome_without_call(attempt: Attempt, admission: Admission) -> Outcome:
-    """Return the outcome of an email that was not admitted."""
-    record = admission.record
-    if record is None:
-        code = admission.code or "Ledger.RateLimited"
-        rule = rule_for(code)
-        halted = admission.verdict is Verdict.HALTED
-        return Outcome(
-            Disposition.HALTED if halted else Disposition.RETRY_LATER,
-            attempt.smtp_message_id,
-            State.FAILED,
-            code=code,
-            action=Action.HALT if halted else Action.RETRY,
-            retry_after=max(admission.wait, 1.0),
-            detail=f"{rule.why}; {rule.hint}",
-        )
-    outcome = Outcome.of_record(record, replayed=admission.verdict is Verdict.DUPLICATE)
-    if admission.verdict is Verdict.MISMATCH:
-        return replace(
-            outcome,
-            disposition=Disposition.KEY_REUSED,
-            code="IdempotencyKeyReused",
-            action=Action.REJECT,
-            detail="this idempotency key already belongs to another request",
-        )
-    if outcome.disposition is Disposition.IN_FLIGHT:
-        return replace(outcome, retry_after=IN_FLIGHT_RETRY, detail="this email is being sent right now")
-    if admission.verdict is Verdict.REJECTED:
-        return replace(outcome, pointer=_pointer(attempt, admission), code=outcome.code or "Expired")
-    return outcome
-
-
-def _pointer(attempt: Attempt, admission: Admission) -> str:
-    """Return the JSON pointer to the field for which the email was rejected."""
-    index = admission.record.history[-1].get("recipient") if admission.record else None
-    if index is None:
-        return "/expires_at"
-    pointers = [
-        f"/{name}/{position}"
-        for name in ("to", "cc", "bcc")
-        for position in range(len(getattr(attempt.request, name)))
-    ]
-    return pointers[int(index)]

@@ -16,10 +16,11 @@ from pydantic import (
 )
 
 from mailer.config.time_zones import TimeZoneName
-from mailer.email.field_errors import Rule, field_errors
+from mailer.email.field_errors import TOO_MANY_FIELDS, Rule, field_errors
 from mailer.email.field_types import Address
+from mailer.email.json_pointer import pointer_token
 from mailer.email.limits import MAX_KEY_CHARACTERS, MAX_MEMBERS
-from mailer.email.strict_json import check_object, pointer_token
+from mailer.email.strict_json import check_object
 from mailer.errors import FieldError, InvalidRequest, SizeRule
 from mailer.ledger.digests import DigestLedger, Item
 
@@ -48,7 +49,7 @@ class _DigestItem(BaseModel):
     @classmethod
     def _check_length(cls, fields: dict[str, Any]) -> dict[str, Any]:
         if len(fields) > MAX_MEMBERS:
-            raise ValueError(SizeRule(f"has at most {MAX_MEMBERS} fields"))
+            raise ValueError(TOO_MANY_FIELDS)
         return fields
 
     digest: Any = Field(None, validate_default=True)

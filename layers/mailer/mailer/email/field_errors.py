@@ -9,6 +9,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from mailer.errors import SizeRule
 
+from .limits import MAX_MEMBERS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -34,6 +36,7 @@ MESSAGES: Mapping[str, str] = {
     "less_than": "must be less than {lt}",
     "literal_error": "must be {expected}",
 }
+TOO_MANY_FIELDS = SizeRule(f"has at most {MAX_MEMBERS} fields")
 _SIZE_TYPES = frozenset({"string_too_long", "too_long"})
 
 

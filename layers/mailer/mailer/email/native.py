@@ -8,8 +8,9 @@ from typing import Any
 
 from mailer.errors import FieldError, InvalidRequest
 
+from .json_pointer import pointer_token
 from .limits import MAX_ATTACHMENTS, MAX_JSON_DEPTH, MAX_MEMBERS
-from .strict_json import decode_base64, pointer_token, read_object
+from .strict_json import decode_base64, read_object
 
 FIELDS = {
     "FromEmailAddress": "from",

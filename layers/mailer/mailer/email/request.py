@@ -15,7 +15,7 @@ from mailer.errors import FieldError, InvalidRequest, SizeRule
 
 from . import limits
 from .addresses import check_header_name, domain_of
-from .field_errors import errors_at, field_errors
+from .field_errors import TOO_MANY_FIELDS, errors_at, field_errors
 from .field_types import (
     Address,
     AsTuple,
@@ -35,8 +35,9 @@ from .field_types import (
     at_most,
 )
 from .identity import ID_CHARACTERS, smtp_message_id_for
+from .json_pointer import pointer_token
 from .native import from_native, is_native, native_location, to_native
-from .strict_json import canonical, check_object, pointer_token, read_object
+from .strict_json import canonical, check_object, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -52,15 +53,12 @@ _RESERVED_HEADERS = {
 }  # fmt: skip
 
 
-_TOO_MANY_FIELDS = SizeRule(f"has at most {limits.MAX_MEMBERS} fields")
-
-
 def _without_nulls(fields: Any) -> Any:
     """Return `fields` without what is null, which says the same as leaving it out."""
     if not isinstance(fields, dict):
         return fields
     if len(fields) > limits.MAX_MEMBERS:
-        raise ValueError(_TOO_MANY_FIELDS)
+        raise ValueError(TOO_MANY_FIELDS)
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -178,7 +176,7 @@ class EmailRequest(_Part):
         else:
             document = body if checked else check_object(body)
         if len(document) > limits.MAX_MEMBERS:
-            raise InvalidRequest.at("", _TOO_MANY_FIELDS)
+            raise InvalidRequest.at("", TOO_MANY_FIELDS)
         errors: list[FieldError] = []
         fields = _without_nulls(document)
         native = is_native(document)

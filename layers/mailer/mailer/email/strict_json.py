@@ -7,30 +7,21 @@ import gc
 import json
 import math
 import re
-from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mailer.errors import InvalidRequest, SizeRule
 
+from .json_pointer import pointer_to
+from .json_size import TOO_DEEP, TOO_MANY, check_number_of_values, structure_of
 from .limits import MAX_JSON_DEPTH, MAX_JSON_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DOUBLE_DIGITS = 309  # no longer whole number fits a double
 _DOUBLE_BITS = 1024
-_LEVELS = MAX_JSON_DEPTH + 2  # the emails of a batch, each as deep as one may be, are two levels down
 _LONG_NUMBER = re.compile(rf"[0-9]{{{_DOUBLE_DIGITS}}}")
-_NEAR = 10_000  # bytes
-# Of JSON with one quote in place of each text:
-_SEPARATOR = re.compile(rb",|[\[{](?!\s*[\]}])")  # before each value but the first; an empty list has none
-_DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (_LEVELS + 1))
-_CLOSED = re.compile(rb"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
-# Read backwards: a bracket, or some objects and lists that are closed at once, few enough to take no memory.
-_BACKWARDS = re.compile(rb"(?:[\]}][^\[\]{}]*[\[{][^\[\]{}]*){1,100}|[\[\]{}]")
-_TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
-_TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
 
 def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any]:
@@ -44,7 +35,7 @@ def read_object(raw: str | bytes, levels: int = MAX_JSON_DEPTH) -> dict[str, Any
         members = _members(document, levels)
         if members is None:
             _checked(document, levels)
-        elif members in (text.count(":"), _structure(text)[0].count(b":")):  # no name is given twice
+        elif members in (text.count(":"), structure_of(text)[0].count(b":")):  # no name is given twice
             return document
     return check_object(_parsed(text, _object), levels)
 
@@ -69,7 +60,7 @@ def _parsed(text: str, make_object: Callable[[list[tuple[str, Any]]], Any] | Non
         check_number_of_values(text)
         return json.loads(text, parse_int=whole, object_pairs_hook=make_object)
     except RecursionError as error:
-        raise InvalidRequest.at("", _TOO_DEEP) from error
+        raise InvalidRequest.at("", TOO_DEEP) from error
     except ValueError as error:
         raise InvalidRequest.at("", "is not JSON") from error
     finally:
@@ -92,18 +83,8 @@ def _checked(document: dict[str, Any], levels: int) -> dict[str, Any]:
     try:
         _Check().value(document, levels)
     except _Broken as broken:
-        raise InvalidRequest.at(_pointer(reversed(broken.path)), broken.rule) from None
+        raise InvalidRequest.at(pointer_to(reversed(broken.path)), broken.rule) from None
     return document
-
-
-def pointer_token(key: object) -> str:
-    """Return one RFC 6901 reference token for an object key or an array index."""
-    return str(key).replace("~", "~0").replace("/", "~1")
-
-
-def pointer_location(pointer: str) -> tuple[str, ...]:
-    """Return the keys and indexes, as text, in an RFC 6901 pointer."""
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:])
 
 
 def canonical(document: Any) -> bytes:
@@ -116,73 +97,6 @@ def decode_base64(text: str) -> bytes:
     if len(text) % 4 or not _BASE64.fullmatch(text):
         raise ValueError("must be base64")
     return base64.b64decode(text)
-
-
-def check_number_of_values(text: str) -> None:
-    """Refuse JSON with more values than a document may have, before they are made; raises InvalidRequest.
-
-    Text that is not JSON is left to the parser, or refused for the same.
-    """
-    if text.count(",") + text.count("[") + text.count("{") <= MAX_JSON_VALUES:
-        return
-    structure, texts = _structure(text)
-    one_too_many = next(islice(_SEPARATOR.finditer(structure), MAX_JSON_VALUES, None), None)
-    if one_too_many is not None:
-        end = one_too_many.end() if one_too_many[0] != b"," else one_too_many.start()
-        raise InvalidRequest.at(_pointer(_place(structure[:end], texts)), _TOO_MANY)
-
-
-def _structure(text: str) -> tuple[bytes, list[bytes]]:
-    """Return JSON with one quote in place of each text, and what stood between the quotes of each.
-
-    The end of JSON with more values than a document may have is left out.
-    """
-    raw = text.encode(errors="surrogatepass").replace(b"\\\\", b"\\u005c").replace(b'\\"', b"\\u0022")
-    # Without backslashes and quotes in them, every other part is a text; a value has two texts at most.
-    parts = raw.split(b'"', 4 * MAX_JSON_VALUES + 4)
-    if len(parts) > 4 * MAX_JSON_VALUES:
-        del parts[-1]  # the rest, which is not split
-    return b'"'.join(parts[::2]), parts[1::2]
-
-
-def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
-    """Yield the names and indexes of the object or list in which `structure` ends; raises InvalidRequest.
-
-    `structure` is JSON with one quote in place of each of `texts`. An index far from its list's beginning is
-    left out, with all below it.
-    """
-    if _DEEP.search(structure):
-        raise InvalidRequest.at("", _TOO_DEEP)
-    opened = _opened(structure)
-    for start, end in pairwise(opened):
-        if structure[start : start + 1] == b"{":
-            names = structure.count(b'"', 0, end)
-            yield json.loads(b'"%s"' % texts[names - 1], strict=False) if names else ""
-        elif end - start > _NEAR:
-            return
-        else:
-            items, closed = structure[start + 1 : end], 1
-            while closed:
-                items, closed = _CLOSED.subn(b"", items)
-            yield items.count(b",")
-
-
-def _opened(structure: bytes) -> list[int]:
-    """Return where the objects and lists begin that are open at the end; raises InvalidRequest."""
-    opened: list[int] = []
-    closed = 0
-    for token in _BACKWARDS.finditer(structure[::-1]):
-        if token.end() - token.start() > 1:
-            continue
-        if token[0] in b"]}":
-            closed += 1
-        elif closed:
-            closed -= 1
-        else:
-            opened.append(len(structure) - token.end())
-    if len(opened) > _LEVELS + 1:
-        raise InvalidRequest.at("", _TOO_DEEP)
-    return opened[::-1]
 
 
 def _integer(digits: str) -> float:
@@ -265,7 +179,7 @@ class _Check:
         elif isinstance(value, (dict, list)):
             self._values_left -= len(value)
             if self._values_left < 0:
-                raise _Broken(_TOO_MANY)
+                raise _Broken(TOO_MANY)
             self._items(value, levels - 1)
         elif isinstance(value, (int, float)):
             _check_number(value)
@@ -281,10 +195,6 @@ class _Check:
         except _Broken as broken:
             broken.path.append(place)
             raise
-
-
-def _pointer(path: Iterable[Any]) -> str:
-    return "".join(f"/{pointer_token(part)}" for part in path)
 
 
 def _check_text(text: str) -> None:

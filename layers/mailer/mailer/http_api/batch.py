@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.concurrency import ordered_map
+from mailer.email.json_pointer import pointer_token
 from mailer.email.limits import MAX_BATCH
 from mailer.email.request import EmailRequest
-from mailer.email.strict_json import check_object, pointer_token, read_json
+from mailer.email.strict_json import check_object, read_json
 from mailer.errors import FieldError, Forbidden, InvalidRequest, StoreUnavailable
 from mailer.telemetry import logs
 
