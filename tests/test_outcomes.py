@@ -150,7 +150,9 @@ def test_operator_can_settle_only_what_is_unknown(runtime: Runtime, ses: Emulato
     assert (outcome.state, outcome.replayed) == (State.ACCEPTED, False)
 
 
-def test_operators_resend_goes_out_under_the_stored_key(runtime: Runtime, ses: Emulator) -> None:
+def test_operators_resend_goes_out_under_the_stored_key(
+    runtime: Runtime, ses: Emulator, log: io.StringIO
+) -> None:
     one, _ = admitted(runtime)
     expire_lease(runtime)
     kept = [field(runtime, name) for name in ("fingerprint", "namespace", "promised")]
@@ -158,3 +160,4 @@ def test_operators_resend_goes_out_under_the_stored_key(runtime: Runtime, ses: E
     assert (outcome.state, outcome.id) == (State.ACCEPTED, one.smtp_message_id)
     assert [field(runtime, name) for name in ("fingerprint", "namespace")] == kept[:2]
     assert len(ses.inbox()) == 1
+    assert json.loads(log.getvalue().splitlines()[-1])["trigger"] == "operator"

@@ -11,7 +11,7 @@ from factories import address_hash, email
 from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
-from mailer.delivery.reconcile import StatusRow, _match_rows, _Names
+from mailer.delivery.reconcile import StatusRow, _match_rows, _Names, _rows_within
 from mailer.digest.clock import format_utc, parse_scheduled_time
 from mailer.ledger.digests import DigestLedger
 from mailer.ledger.record import State
@@ -46,7 +46,7 @@ def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
     """The later of two attempts had its own row; the earlier could have had that of another email."""
     rows = [
         StatusRow(name, "sender@mail.shop.example", "ann@customer.example", accepted_at)
-        for name, accepted_at in (("shared", 50), ("own", 1050))
+        for name, accepted_at in (("a-shared", 50), ("b-own", 1050))
     ]
     route = tuple(map(address_hash, (rows[0].sender, rows[0].recipient)))
     emails = [
@@ -56,8 +56,16 @@ def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
     unknown = SimpleNamespace(unsettled=lambda _offset: emails)
     names = _Names(address_hash, (rows[0].sender, rows[0].recipient))
     assert _match_rows("own", rows, cast("UnknownLedger", unknown), None, names) == Matches(
-        ("own", "shared"), match_count=2, doubtful=True
+        ("b-own", "a-shared"), match_count=2, doubtful=True
     )
+    settled = _match_rows("settled meanwhile", rows, cast("UnknownLedger", unknown), None, names)
+    assert (settled.candidates, settled.doubtful) == ((), False)
+
+
+@pytest.mark.parametrize(("accepted_at", "within"), [(99, False), (100, True), (200, True), (201, False)])
+def test_window_has_both_of_its_ends(accepted_at: int, within: bool) -> None:  # noqa: FBT001
+    row = StatusRow("m-1", "sender@mail.shop.example", "ann@customer.example", accepted_at)
+    assert _rows_within([(100, 200)], [row]) == ["m-1"] * within
 
 
 def test_emails_to_the_same_two_share_their_rows(runtime: Runtime, ses: Emulator) -> None:

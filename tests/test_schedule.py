@@ -105,7 +105,8 @@ def test_email_that_this_version_cannot_read_stays_due_and_blocks_no_other(
     store.client.hset(store.key("email", email_id(unreadable)), "body", '{"from": "a@b.example"}')
     assert handle(EVENTBRIDGE, LambdaContext()) == {"job": "sweep", "accepted": 1, "unreadable": 1}
     assert email_id(unreadable) in store.client.zrange(store.key("due"), 0, -1)
-    assert "event refused" in log.getvalue()
+    [line] = [json.loads(line) for line in log.getvalue().splitlines() if "event refused" in line]
+    assert line["id"] == email_id(unreadable)
 
 
 def test_sweep_with_no_time_left_starts_nothing(runtime: Runtime, ses: Emulator) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from simulation.world import World
 
+POLL_MS = 500  # between two admissions of a worker that waits for the rate: each takes a command
+
 _current: Any = SimpleNamespace(world=None)
 
 
@@ -38,6 +40,7 @@ def injected() -> Iterator[None]:
             "mailer.concurrency.ThreadPoolExecutor": _pool,
             "mailer.delivery.sweep.ThreadPoolExecutor": _pool,
             "mailer.delivery.deliver.random": SimpleNamespace(uniform=_uniform),
+            "mailer.ledger.records.RATE_POLL_MS": POLL_MS,
             "mailer.ledger.admission.uuid": unique,
             "mailer.email.identity.uuid": unique,
         }.items():

@@ -77,11 +77,13 @@ REMOVED_FIXES = (
     RemovedFix(
         "a failed call is classified by what the caller handles",
         "sent twice",
+        first=50,
         functions={"mailer.ses.transport.code_of": _code_of_everything},
     ),
     RemovedFix(
         "SES's clock is taken for the store's",
         "sent twice",
+        first=30,
         functions={
             "mailer.delivery.reconcile.MAX_CLOCK_ERROR_MS": 5000,
             "mailer.ledger.unknown.MAX_CLOCK_ERROR_MS": 5000,
@@ -91,13 +93,13 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance of what the store forgot is dropped",
         "sent twice",
-        first=40,
+        first=90,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
         "a doubt or deferral of what the store forgot is dropped",
         "was told",
-        first=225,
+        first=160,
         scripts=(("settle", "local own =", _NOTHING_OF_AN_ABSENT_RECORD),),
     ),
     RemovedFix(
@@ -144,7 +146,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "an acceptance without a MessageId owns no row",
         "accepted",
-        first=350,
+        first=85,
         scripts=(("record", "elseif record.route then", "elseif false then"),),
     ),
     RemovedFix(
@@ -163,7 +165,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "what is held stays for ever",
         "after the retention",
-        first=160,
+        first=30,
         scripts=(("resolve", "if age >= params.retention then", "if false then"),),
     ),
     RemovedFix(
