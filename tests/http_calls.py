@@ -73,6 +73,31 @@ def alb(method: str, path: str, headers: dict[str, str], text: str | None) -> di
     }
 
 
+def lattice_v1(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    return {
+        "raw_path": f"{path}?via=lattice",
+        "method": method,
+        "headers": {name.lower(): value for name, value in headers.items()},
+        "query_string_parameters": {"via": "lattice"},
+        "body": base64.b64encode((text or "").encode(errors="surrogatepass")).decode(),
+        "is_base64_encoded": True,
+    }
+
+
+def lattice_v2(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
+    network = "arn:aws:vpc-lattice:ap-southeast-1:123456789012:servicenetwork/sn-0bf3f2882e9cc805a"
+    return {
+        "version": "2.0",
+        "path": f"{path}?via=lattice",
+        "method": method,
+        "headers": {name.lower(): [value] for name, value in headers.items()},
+        "queryStringParameters": {"via": ["lattice"]},
+        "body": text,
+        "isBase64Encoded": False,
+        "requestContext": {"serviceNetworkArn": network, "region": "ap-southeast-1"},
+    }
+
+
 def clb(method: str, path: str, headers: dict[str, str], text: str | None) -> dict[str, Any]:
     """Return CLB's event: it parses JSON and encodes everything else as base64."""
     headers = {**headers, "X-Method": method, "X-Uri": path, "X-Client-Proto": "http"}
@@ -83,7 +108,17 @@ def clb(method: str, path: str, headers: dict[str, str], text: str | None) -> di
     return {"headers": headers, "payload": payload, "isBase64Encoded": encoded}
 
 
-SHAPES: tuple[Shape, ...] = (api_gateway_v1, api_gateway_v2, lambda_url, alb, scf_url, scf_gateway, clb)
+SHAPES: tuple[Shape, ...] = (
+    api_gateway_v1,
+    api_gateway_v2,
+    lambda_url,
+    alb,
+    lattice_v1,
+    lattice_v2,
+    scf_url,
+    scf_gateway,
+    clb,
+)
 OF_SCF = frozenset({scf_url, scf_gateway, clb})
 
 

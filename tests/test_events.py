@@ -36,6 +36,8 @@ TRIGGERS = {
     "aws/http-function-url.json": "lambda-url",
     "aws/http-alb.json": "alb",
     "aws/http-alb-multi-value.json": "alb",
+    "aws/http-vpc-lattice-v1.json": "vpc-lattice-v1",
+    "aws/http-vpc-lattice-v2.json": "vpc-lattice-v2",
     "tencent/http-api-gateway.json": "scf-api-gateway",
     "tencent/http-clb.json": "clb",
     "tencent/http-function-url.json": "scf-url",
@@ -117,7 +119,7 @@ def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
 @every_event
 def test_event_names_example_addresses_only(event: SampleEvent) -> None:
     text = json.dumps(event.payload)
-    if event.payload.get("isBase64Encoded") is True:
+    if True in (event.payload.get("isBase64Encoded"), event.payload.get("is_base64_encoded")):
         text += base64.b64decode(event.payload["body"]).decode()
     for domain in re.findall(r"@([a-z0-9.-]+)", text, re.IGNORECASE):
         assert domain.endswith(".example")
@@ -151,7 +153,7 @@ def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
     if "payload" in payload:
         payload["payload"] = document  # CLB parses JSON
     elif event.function == "http":
-        encoded = payload.get("isBase64Encoded")
+        encoded = payload.get("isBase64Encoded") or payload.get("is_base64_encoded")
         payload["body"] = base64.b64encode(text.encode()).decode() if encoded else text
     else:
         del payload["Records"][1:]

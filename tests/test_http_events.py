@@ -85,7 +85,22 @@ def scf_url(**fields: Any) -> dict[str, Any]:
     }
 
 
+def lattice_v2(**fields: Any) -> dict[str, Any]:
+    return {
+        "version": "2.0",
+        "path": "/emails?tag=a&tag=b",
+        "method": "POST",
+        "headers": {"Authorization": ["Bearer k"], "content-type": ["application/json"]},
+        "queryStringParameters": {"tag": ["a", "b"]},
+        "body": BODY,
+        "isBase64Encoded": False,
+        "requestContext": {"serviceNetworkArn": "arn:aws:vpc-lattice:x", "identity": {"type": "AWS_IAM"}},
+        **fields,
+    }
+
+
 SHAPES = {
+    "vpc-lattice-v2": lattice_v2,
     "lambda-url": lambda_url,
     "api-gateway-v2": http_api,
     "api-gateway-v1": rest_api,
@@ -106,7 +121,7 @@ def test_every_shape_of_event_is_the_same_request(trigger: str, event: Any) -> N
 )
 def test_the_sample_events_are_recognised(file: Path) -> None:
     trigger, request = read_http(json.loads(file.read_text(encoding="utf-8")))
-    assert trigger in {*SHAPES, "alb", "clb"}
+    assert trigger in {*SHAPES, "alb", "clb", "vpc-lattice-v1"}
     assert request.method in {"GET", "POST"}
     assert request.path.startswith("/")
     assert all(name == name.lower() for name in request.headers)
@@ -236,6 +251,49 @@ def test_balancers_of_both_clouds_are_recognised() -> None:
     headers = {"authorization": "Bearer k", "x-method": "POST", "x-uri": "/emails?page=2?"}
     assert read_http(clb()) == ("clb", HttpRequest("POST", "/emails", headers, BODY.encode()))
     assert read_http(clb(payload={"a": 1}))[1].body_is_verbatim is False
+
+
+def lattice_v1(**fields: Any) -> dict[str, Any]:
+    return {
+        "raw_path": "/emails?tag=a",
+        "method": "POST",
+        "headers": {"authorization": "Bearer k", "x-many": "a, b"},
+        "query_string_parameters": {"tag": "a"},
+        "body": base64.b64encode(BODY.encode()).decode(),
+        "is_base64_encoded": True,
+        **fields,
+    }
+
+
+def test_first_version_of_vpc_lattice_names_its_fields_otherwise() -> None:
+    headers = {"authorization": "Bearer k", "x-many": "a, b"}
+    assert read_http(lattice_v1()) == (
+        "vpc-lattice-v1",
+        HttpRequest("POST", "/emails", headers, BODY.encode()),
+    )
+    assert read_http(lattice_v1(is_base64_encoded=False, body=BODY))[1].body == BODY.encode()
+    assert read_http(lattice_v1(body=None, raw_path=None))[1] == HttpRequest("POST", "/", headers, b"")
+    assert write_http(lattice_v1(), 201, {"X-A": "b"}, "text") == {
+        "statusCode": 201,
+        "headers": {"X-A": "b"},
+        "body": "text",
+        "isBase64Encoded": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"requestContext": {}}, {"requestContext": None}, {"requestContext": {"region": "eu-west-1"}}],
+)
+def test_what_only_resembles_vpc_lattice_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(UnknownEvent):
+        read_http(lattice_v2(**fields))
+
+
+def test_a_service_of_vpc_lattice_may_be_named_without_its_network() -> None:
+    context = {"serviceArn": "arn:aws:vpc-lattice:y"}
+    assert read_http(lattice_v2(requestContext=context))[0] == "vpc-lattice-v2"
+    assert read_http(lattice_v2(headers={"X-Many": ["a", "b"]}))[1].headers == {"x-many": "a,b"}
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Method": "GET"}, {"X-Uri": "/"}, {"X-Method": "", "X-Uri": "/"}])

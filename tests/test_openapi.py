@@ -129,6 +129,8 @@ def _texts_of(case: Any) -> Iterator[str]:
     test_api_gateway_v2,
     test_lambda_url,
     test_alb,
+    test_lattice_v1,
+    test_lattice_v2,
     test_scf_url,
     test_scf_gateway,
     test_clb,

@@ -28,7 +28,7 @@ def front(shape: Shape) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
             for name, value in environ.items()
             if name.startswith("HTTP_") or (name == "CONTENT_TYPE" and value)
         }
-        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace").replace("?", "%3F")
         event = shape(environ["REQUEST_METHOD"], path, headers, body.decode(errors="replace"))
         if "body" in event and shape.__name__ not in TEXT_ONLY:
             event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}

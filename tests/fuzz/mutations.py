@@ -208,7 +208,7 @@ def change_encoding(tree: Any, random: Random, _others: list[Any]) -> str | None
     if not isinstance(tree, dict):
         return None
     encoded = random.choice([True, False, "true", "True", 1, None, "yes"])
-    tree["isBase64Encoded"] = encoded
+    tree["is_base64_encoded" if "raw_path" in tree else "isBase64Encoded"] = encoded
     for name in ("body", "payload"):
         nested = tree.get(name)
         if isinstance(nested, Nested) and random.random() < 0.7:
@@ -255,9 +255,10 @@ def change_route(tree: Any, random: Random, _others: list[Any]) -> str | None:
         tree.get("requestContext", {}).get("http") if isinstance(tree.get("requestContext"), dict) else None
     )
     if random.random() < 0.6:
-        tree["rawPath" if isinstance(http, dict) else "path"] = path
+        tree["rawPath" if isinstance(http, dict) else "raw_path" if "raw_path" in tree else "path"] = path
         return f"path {_shown(path)}"
-    (http if isinstance(http, dict) else tree)["method" if isinstance(http, dict) else "httpMethod"] = method
+    holder = http if isinstance(http, dict) else tree
+    holder["method" if holder is http or "method" in tree else "httpMethod"] = method
     return f"method {method!r}"
 
 

@@ -1,7 +1,7 @@
 """HTTP event adapters: every event shape becomes an `HttpRequest`; one response format fits all of them.
 
-Sources: AWS's event formats of API Gateway, function URLs and Application Load Balancer; Tencent SCF's of
-function URLs, API Gateway (legacy) and CLB.
+Sources: AWS's event formats of API Gateway, function URLs, Application Load Balancer and VPC Lattice; Tencent
+SCF's of function URLs, API Gateway (legacy) and CLB.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from .fields import as_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LATTICE_NAMES = frozenset({"serviceNetworkArn", "serviceArn"})
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,15 @@ def _is_scf_url(event: dict[str, Any]) -> bool:
     return "httpMethod" in event
 
 
+def _is_lattice_v1(event: dict[str, Any]) -> bool:
+    return "method" in event and "raw_path" in event
+
+
+def _is_lattice_v2(event: dict[str, Any]) -> bool:
+    context = as_object(event.get("requestContext"))
+    return "method" in event and "path" in event and not context.keys().isdisjoint(_LATTICE_NAMES)
+
+
 def _is_clb(event: dict[str, Any]) -> bool:
     return "payload" in event and "headers" in event
 
@@ -101,13 +112,23 @@ def _read_v1(event: dict[str, Any]) -> HttpRequest:
     return HttpRequest(_text(event["httpMethod"]), path, _headers(event), *_body(event, "body"))
 
 
+def _read_lattice_v1(event: dict[str, Any]) -> HttpRequest:
+    body = _body(event, "body", "is_base64_encoded")
+    return HttpRequest(_text(event["method"]), _without_query(event["raw_path"]), _headers(event), *body)
+
+
+def _read_lattice_v2(event: dict[str, Any]) -> HttpRequest:
+    body = _body(event, "body")
+    return HttpRequest(_text(event["method"]), _without_query(event["path"]), _headers(event), *body)
+
+
 def _read_clb(event: dict[str, Any]) -> HttpRequest:
     headers = _headers(event)
     if not (headers.get("x-method") and headers.get("x-uri")):
         raise UnknownEvent.at(
             "/headers", "CLB must be set to pass the method and the path: X-Method and X-Uri"
         )
-    path = headers["x-uri"].partition("?")[0]
+    path = _without_query(headers["x-uri"])
     return HttpRequest(headers["x-method"], path, headers, *_body(event, "payload"))
 
 
@@ -118,6 +139,8 @@ _SHAPES = (
     _Shape("api-gateway-v1", _is_v1, _read_v1),
     _Shape("scf-api-gateway", _is_scf_gateway, _read_v1),
     _Shape("scf-url", _is_scf_url, _read_v1),
+    _Shape("vpc-lattice-v2", _is_lattice_v2, _read_lattice_v2),
+    _Shape("vpc-lattice-v1", _is_lattice_v1, _read_lattice_v1),
     _Shape("clb", _is_clb, _read_clb),
 )
 
@@ -133,12 +156,16 @@ def _header(value: Any) -> str:
     return ",".join(map(_text, value)) if isinstance(value, list) else "" if value is True else _text(value)
 
 
+def _without_query(path: Any) -> str:
+    return _text(path).partition("?")[0] or "/"
+
+
 def _text(value: Any) -> str:
     """Return a text or a number as text, else an empty text."""
     return str(value) if isinstance(value, (str, int, float)) else ""
 
 
-def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
+def _body(event: dict[str, Any], field: str, flag: str = "isBase64Encoded") -> tuple[bytes, bool]:
     """Return the body's bytes, and whether they are the ones that were sent."""
     body = event.get(field)
     if body is None:
@@ -148,7 +175,7 @@ def _body(event: dict[str, Any], field: str) -> tuple[bytes, bool]:
             return json.dumps(body).encode(), False
         except RecursionError as error:
             raise InvalidRequest.at("", "the body is nested too deep") from error
-    if _text(event.get("isBase64Encoded")).lower() != "true":
+    if _text(event.get(flag)).lower() != "true":
         return body.encode(errors="surrogatepass"), True
     try:
         return decode_base64(body), True
