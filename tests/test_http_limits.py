@@ -33,6 +33,7 @@ PAGE = "https://shop.example"
         ("DELETE", "/emails/x", "GET"),
         ("GET", "/emails/batch", "POST"),
         ("POST", "/health", "GET"),
+        ("GET", "/emails/", "POST"),
     ],
 )
 def test_another_method_is_405_with_what_is_allowed(
@@ -42,7 +43,7 @@ def test_another_method_is_405_with_what_is_allowed(
     assert (status, headers["Allow"], problem["code"]) == (405, allow, "MethodNotAllowed")
 
 
-@pytest.mark.parametrize("path", ["/emails/a/b", "/emails/%2F\u00e9\u2028", "/", "", "/emails/"])
+@pytest.mark.parametrize("path", ["/emails/a/b", "/emails/%2F\u00e9\u2028", "/", "", "//emails", "/emails//"])
 def test_path_that_no_route_matches_is_404(runtime: Runtime, path: str) -> None:
     assert call("GET", path)[0] == 404
 

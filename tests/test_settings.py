@@ -20,6 +20,7 @@ VARIABLES = [
     "MAILER_STORE_URL", "MAILER_SES_ENDPOINT", "MAILER_SES_REGION", "MAILER_ACCOUNT", "MAILER_RATE",
     "MAILER_UNKNOWN_GRACE", "MAILER_DEFERRED_MAX", "MAILER_RETENTION_DAYS", "MAILER_DEAD_LETTERS_MAX",
     "MAILER_CONFIG", "MAILER_CALLBACK_TOKEN", "MAILER_API_KEYS", "MAILER_HASH_KEY",
+    "MAILER_BASE_PATH",
 ]  # fmt: skip
 
 
@@ -79,6 +80,11 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("MAILER_CONFIG", "mailer.toml", "config_path", "mailer.toml"),
         ("MAILER_CALLBACK_TOKEN", "t0ken-of-16-chars", "callback_tokens", ("t0ken-of-16-chars",)),
         ("MAILER_CALLBACK_TOKEN", f" {'a' * 16}  {'b' * 128} ", "callback_tokens", ("a" * 16, "b" * 128)),
+        ("MAILER_BASE_PATH", "/mail", "base_path", "/mail"),
+        ("MAILER_BASE_PATH", "/a/.b/c..d/$-_.+!*'(),~", "base_path", "/a/.b/c..d/$-_.+!*'(),~"),
+        ("MAILER_BASE_PATH", "/" + "a" * 127, "base_path", "/" + "a" * 127),
+        ("MAILER_BASE_PATH", "/", "base_path", ""),
+        ("MAILER_BASE_PATH", "", "base_path", None),
         ("MAILER_HASH_KEY", "k" * 16, "hash_keys", ("k" * 16,)),
         ("MAILER_HASH_KEY", f" {'k' * 256}  old!{'o' * 16} ", "hash_keys", ("k" * 256, f"old!{'o' * 16}")),
         ("MAILER_API_KEYS", f"a:{DIGEST}", "api_keys", {DIGEST: "a"}),
@@ -145,6 +151,11 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
             ("MAILER_API_KEYS", keys)
             for keys in ("secret", ":" + DIGEST, "a:", "a:secret", f"a:{DIGEST}0", f"{DIGEST}:a")
         ),
+        *(
+            ("MAILER_BASE_PATH", path)
+            for path in ("mail", "/mail/", "//", "/a//b", "/.", "/a/..", "/a b", "/é", "/%41", "/a?b", "/a\n")
+        ),
+        ("MAILER_BASE_PATH", "/" + "a" * 128),
         *(
             ("MAILER_CALLBACK_TOKEN", token)
             for token in ("t", "a" * 15, "a" * 129, "a" * 16 + "/", "a" * 16 + " b")

@@ -44,6 +44,7 @@ def openapi() -> dict[str, Any]:
             "description": "Email through Tencent Cloud SES: none lost, none sent twice.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "servers": [{"url": "/", "description": "the host of this document, with its base path"}],
         "paths": paths,
         "components": {
             "schemas": SCHEMAS,

@@ -24,6 +24,7 @@ _HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[0-9]{1,5})?")
 _MAX_PORT = 65_535
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+_BASE_PATH = re.compile(r"/|(?=.{2,128}\Z)(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~$+!*'(),@:-]+)+")
 _KEY = re.compile(r"[!-~]{16,256}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,128}")
 _HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
@@ -34,7 +35,8 @@ class Settings:
     """The values of the `MAILER_…` variables, where an empty one counts as not set; times are in seconds.
 
     `api_keys` maps the SHA-256 of each key, in hex, to its name. `hash_keys` are those of the hashes of
-    addresses, empty for the one that the store keeps. `ses_scheme` is `http` for the emulator.
+    addresses, empty for the one that the store keeps. `ses_scheme` is `http` for the emulator. `base_path` is
+    None where each request says it, and empty for none.
     """
 
     store_url: str = field(repr=False)
@@ -52,6 +54,7 @@ class Settings:
     callback_tokens: tuple[str, ...] = field(repr=False)
     api_keys: Mapping[str, str] = field(repr=False)
     cors_origins: frozenset[str]
+    base_path: str | None
 
     @classmethod
     def current(cls) -> Settings:
@@ -80,6 +83,7 @@ class Settings:
             callback_tokens=_callback_tokens(environment.get("MAILER_CALLBACK_TOKEN", "")),
             api_keys=_api_keys(environment.get("MAILER_API_KEYS", "")),
             cors_origins=_origins(environment.get("MAILER_CORS_ORIGINS", "")),
+            base_path=_base_path(environment.get("MAILER_BASE_PATH", "")),
         )
 
 
@@ -164,3 +168,13 @@ def _origins(text: str) -> frozenset[str]:
             "MAILER_CORS_ORIGINS", 'must be "https://shop.example,…" (no path), or * for every origin'
         )
     return origins
+
+
+def _base_path(text: str) -> str | None:
+    if not text:
+        return None
+    if not _BASE_PATH.fullmatch(text):
+        raise ConfigurationError(
+            "MAILER_BASE_PATH", "must be a path such as /mail, without a slash at its end, or / for none"
+        )
+    return text.rstrip("/")

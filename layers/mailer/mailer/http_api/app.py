@@ -17,6 +17,7 @@ from mailer.telemetry.refused_callers import refused_caller
 from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
+from .base_path import at_route
 from .context import RequestContext
 from .cors import cors_headers, is_preflight
 from .problems import error_problem, problem
@@ -34,6 +35,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     try:
         logs.set_caller(None)
         trigger, request = read_http(event)
+        request = at_route(request)
     except InvalidRequest as error:
         logs.refused("http", error)
         return _write(event, error_problem(error), {})
@@ -47,6 +49,8 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         )
         resolved = app.resolve(_as_http_api(request), context)
         response = Response(resolved["statusCode"], None, resolved["body"], resolved["headers"])
+        if "Location" in response.headers:
+            response.headers["Location"] = f"{request.base}{response.headers['Location']}"
     except Exception as error:  # noqa: BLE001 - last-resort handler
         response = _internal_error(trigger, error)
     _count_server_error(trigger, response)

@@ -33,9 +33,14 @@ def get_health(context: RequestContext) -> Response[str]:
     return Response(200, "application/json", json.dumps({"status": status}))
 
 
-def get_openapi(_context: RequestContext) -> Response[str]:
-    """Return the OpenAPI 3.1 document."""
-    return Response(200, "application/json", _text("openapi.json"))
+def get_openapi(context: RequestContext) -> Response[str]:
+    """Return the OpenAPI 3.1 document; its `servers` have the base path that the caller uses."""
+    text = _text("openapi.json")
+    if context.request.base:
+        document = json.loads(text)
+        document["servers"][0]["url"] = context.request.base
+        text = json.dumps(document, separators=(",", ":"))
+    return Response(200, "application/json", text)
 
 
 def get_docs(_context: RequestContext) -> Response[str]:

@@ -7,9 +7,11 @@ SCF's of function URLs, API Gateway (legacy) and CLB.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from mailer.email.limits import MAX_HEADERS
 from mailer.email.strict_json import decode_base64
@@ -20,6 +22,7 @@ from .fields import as_object
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_PARAMETER = re.compile(r"\{([^{}+]+)\+?\}")
 _LATTICE_NAMES = frozenset({"serviceNetworkArn", "serviceArn"})
 
 
@@ -28,6 +31,8 @@ class HttpRequest:
     """One HTTP request; header names are in lower case.
 
     `body_is_verbatim` says that `body` has the bytes that were sent, which signatures need: CLB parses JSON.
+    `base` is what the URL's path has before `path`: the stage of an HTTP API, the API mapping of a domain.
+    `prefix` is what the gateway's own route begins with, which may be before the function's route in `path`.
     """
 
     method: str
@@ -35,6 +40,8 @@ class HttpRequest:
     headers: dict[str, str]
     body: bytes
     body_is_verbatim: bool = True
+    base: str = ""
+    prefix: str = ""
 
 
 class _Shape(NamedTuple):
@@ -102,14 +109,26 @@ def _read_v2(event: dict[str, Any]) -> HttpRequest:
     context = event["requestContext"]
     path = _text(event.get("rawPath") or context["http"].get("path")) or "/"
     stage = f"/{_text(context.get('stage'))}"
+    base = ""
     if path == stage or path.startswith(stage + "/"):
-        path = path[len(stage) :] or "/"
-    return HttpRequest(_text(context["http"].get("method")), path, _headers(event), *_body(event, "body"))
+        base, path = stage, path[len(stage) :] or "/"
+    template = _text(event.get("routeKey")).partition(" ")[2]  # "GET /emails/{id}", or "$default"
+    mapping, path = _split_mapping(path, template, event)
+    headers, body = _headers(event), _body(event, "body")
+    method = _text(context["http"].get("method"))
+    return HttpRequest(method, path, headers, *body, base=base + mapping, prefix=_prefix(template))
 
 
 def _read_v1(event: dict[str, Any]) -> HttpRequest:
-    path = _text(event.get("path")) or "/"
-    return HttpRequest(_text(event["httpMethod"]), path, _headers(event), *_body(event, "body"))
+    template = _text(event.get("resource"))
+    base, path = _split_mapping(_text(event.get("path")) or "/", template, event)
+    headers, body, prefix = _headers(event), _body(event, "body"), _prefix(template)
+    return HttpRequest(_text(event["httpMethod"]), path, headers, *body, base=base, prefix=prefix)
+
+
+def _read_scf_gateway(event: dict[str, Any]) -> HttpRequest:
+    template = _text(event["requestContext"].get("path"))
+    return replace(_read_v1(event), prefix=_prefix(template))
 
 
 def _read_lattice_v1(event: dict[str, Any]) -> HttpRequest:
@@ -137,7 +156,7 @@ _SHAPES = (
     _Shape("api-gateway-v2", _is_v2, _read_v2),
     _Shape("alb", _is_alb, _read_v1),
     _Shape("api-gateway-v1", _is_v1, _read_v1),
-    _Shape("scf-api-gateway", _is_scf_gateway, _read_v1),
+    _Shape("scf-api-gateway", _is_scf_gateway, _read_scf_gateway),
     _Shape("scf-url", _is_scf_url, _read_v1),
     _Shape("vpc-lattice-v2", _is_lattice_v2, _read_lattice_v2),
     _Shape("vpc-lattice-v1", _is_lattice_v1, _read_lattice_v1),
@@ -154,6 +173,29 @@ def _headers(event: dict[str, Any]) -> dict[str, str]:
 
 def _header(value: Any) -> str:
     return ",".join(map(_text, value)) if isinstance(value, list) else "" if value is True else _text(value)
+
+
+def _split_mapping(path: str, template: str, event: dict[str, Any]) -> tuple[str, str]:
+    """Return what is before the part of `path` that `template`, the gateway's route, matched, and that part.
+
+    An API mapping of a custom domain is in the path, and in neither the route nor its parameters.
+    """
+    parameters = as_object(event.get("pathParameters"))
+    values = [parameters.get(name) for name in _PARAMETER.findall(template)]
+    texts = [value for value in values if isinstance(value, str)]
+    if not template or len(texts) < len(values) or sum(map(len, texts)) > len(path):
+        return "", path
+    matched = _PARAMETER.sub(lambda name: parameters[name[1]], template)
+    matched, decoded = (unquote(text).rstrip("/") for text in (matched, path))  # parameters may be decoded
+    base = decoded.removesuffix(matched)
+    if not (decoded.endswith(matched) and path.startswith(base)):
+        return "", path
+    return base, path[len(base) :] or "/"
+
+
+def _prefix(template: str) -> str:
+    """Return what is before the first parameter of a gateway's route."""
+    return template.partition("/{")[0].rstrip("/")
 
 
 def _without_query(path: Any) -> str:
