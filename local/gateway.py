@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 PORT = 8787
+_WITHOUT_BODY = frozenset({204, 304})
 BODY_LIMIT = 10 * 1024 * 1024  # as API Gateway's
 
 
@@ -70,11 +71,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
+        if self.command != "HEAD" and response["statusCode"] not in _WITHOUT_BODY:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815 - the base class's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _respond  # noqa: N815 - the base class's names
 
     def log_message(self, *_: Any) -> None:
         """Suppress logging: a path may hold the callback token."""

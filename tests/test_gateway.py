@@ -98,3 +98,14 @@ def test_function_that_fails_is_502() -> None:
 
     with gateway(lambda _event: Failed(), port=0) as front:  # type: ignore[arg-type, return-value]
         assert call(front, "GET", "/health", {}).status == 502
+
+
+def test_head_and_304_have_no_body(url: str) -> None:
+    page = call(url, "GET", "/docs", {})
+    for method, headers, status in (
+        ("HEAD", {}, 200),
+        ("GET", {"If-None-Match": page.headers["ETag"]}, 304),
+    ):
+        reply = call(url, method, "/docs", headers)
+        assert (reply.status, reply.body, "Content-Length" in reply.headers) == (status, b"", False)
+    assert call(url, "GET", "/", {}).headers["Location"] == "/docs"

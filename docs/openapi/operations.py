@@ -91,7 +91,7 @@ class Answer(NamedTuple):
     schema: str | None = None
     example: Any = None
     headers: dict[str, str] | None = None
-    media: str = "application/json"
+    media: str | None = "application/json"
 
 
 class Operation(NamedTuple):
@@ -110,6 +110,7 @@ class Operation(NamedTuple):
     security: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     path: dict[str, tuple[str, str]] | None = None
+    has_bodies: bool = True
 
 
 _SENT = {
@@ -136,7 +137,13 @@ _EVERY = (500,)
 _BODY = (413, 422, 431, 503)
 PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
 
-OPERATIONS: dict[tuple[str, str], Operation] = {
+_CACHED = {
+    "ETag": "changes with the document: send it back as `If-None-Match`",
+    "Cache-Control": "how long a copy may be used",
+}
+_NOT_MODIFIED = Answer("the copy that `If-None-Match` names is the current one", headers=_CACHED, media=None)
+
+_OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/emails"): Operation(
         "sendEmail",
         "Send one email. Repeating a request under its key returns the first answer.",
@@ -202,7 +209,7 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         "takeWebhook",
         "Send the email that `[webhooks.…]` of mailer.toml makes of another system's event. The webhook's "
         "own id identifies the email. A signed webhook that is refused is kept as a dead letter too.",
-        {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent")},
+        {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent", media=None)},
         (401, 404, 409, 415, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
@@ -258,11 +265,37 @@ OPERATIONS: dict[tuple[str, str], Operation] = {
         (413, 431, 503),
     ),
     ("GET", "/openapi.json"): Operation(
-        "getOpenApi", "This document.", {200: Answer("OpenAPI 3.1")}, (413, 431)
+        "getOpenApi",
+        "This document.",
+        {200: Answer("OpenAPI 3.1", headers=_CACHED), 304: _NOT_MODIFIED},
+        (413, 431),
     ),
     ("GET", "/docs"): Operation(
-        "getDocs", "This document as a page.", {200: Answer("HTML", media="text/html")}, (413, 431)
+        "getDocs",
+        "This document as a page.",
+        {200: Answer("HTML", headers=_CACHED, media="text/html"), 304: _NOT_MODIFIED},
+        (413, 431),
     ),
+    ("GET", "/"): Operation(
+        "getRoot",
+        "Leads to the page.",
+        {302: Answer("to /docs", headers={"Location": "where the page is"}, media=None)},
+        (413, 431),
+    ),
+}
+
+
+def _head(operation: Operation) -> Operation:
+    """Return the operation that answers what `operation`, a GET, does, without bodies."""
+    return operation._replace(
+        name=f"head{operation.name.removeprefix('get')}",
+        text=f"The headers alone. {operation.text}",
+        has_bodies=False,
+    )
+
+
+OPERATIONS = _OPERATIONS | {
+    ("HEAD", path): _head(operation) for (method, path), operation in _OPERATIONS.items() if method == "GET"
 }
 
 
@@ -291,6 +324,9 @@ def operation_object(operation: Operation) -> dict[str, Any]:
     ] + [{"$ref": f"#/components/parameters/{name}"} for name in operation.headers]
     if parameters:
         made["parameters"] = parameters
+    if not operation.has_bodies:
+        for answer in made["responses"].values():
+            answer.pop("content", None)
     if operation.takes:
         examples = {name: {"value": value} for name, value in (operation.examples or {}).items()}
         media = {"schema": ref(operation.takes), "examples": examples}
@@ -302,10 +338,10 @@ def _success(answer: Answer) -> dict[str, Any]:
     made: dict[str, Any] = {"description": answer.text}
     if answer.headers:
         made["headers"] = _headers(answer.headers)
-    if answer.schema:
+    if answer.schema and answer.media:
         media = {"schema": ref(answer.schema), "examples": {"answer": {"value": answer.example}}}
         made["content"] = {answer.media: media}
-    elif not answer.text.startswith("its `when`"):
+    elif answer.media:
         kind = {"type": "object"} if answer.media == "application/json" else {"type": "string"}
         made["content"] = {answer.media: {"schema": kind}}
     return made

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mailer.errors import MailerError
 from mailer.http_api.problems import MIN_ERROR_STATUS
 from mailer.triggers.fields import as_object, as_objects, as_text
+from mailer.triggers.http_events import read_http
 from mailer.triggers.queue import SOURCES
 
 if TYPE_CHECKING:
@@ -101,12 +104,20 @@ def _http(event: Any, answer: Any) -> Iterator[str]:
         return
     if not (isinstance(headers, dict) and all(_is_header(*header) for header in headers.items())):
         yield "a header is no text of one line"
-    if status >= MIN_ERROR_STATUS:
+    if _is_head(event):
+        yield from ["HEAD was answered with a body"] if body else []
+    elif status >= MIN_ERROR_STATUS:
         yield from _problem(status, body)
     elif status == 200 and '"results"' in body[:20]:
         for result in json.loads(body)["results"]:
             if result["status"] >= MIN_ERROR_STATUS:
                 yield from _problem(result["status"], json.dumps(result["error"]))
+
+
+def _is_head(event: Any) -> bool:
+    with suppress(MailerError):
+        return read_http(event)[1].method.upper() == "HEAD"
+    return False
 
 
 def _is_header(name: Any, value: Any) -> bool:

@@ -54,6 +54,8 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - last-resort handler
         response = _internal_error(trigger, error)
     _count_server_error(trigger, response)
+    if request.method.upper() == "HEAD":
+        response.body = ""
     return _write(event, response, cors_headers(request, allowed_methods(request.path)))
 
 

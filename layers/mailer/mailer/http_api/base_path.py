@@ -22,10 +22,12 @@ def at_route(request: HttpRequest) -> HttpRequest:
     """
     setting = _setting()
     path = request.path.removesuffix("/") or "/"
-    splits = [_split(path, setting or ""), ("", path), _split(path, request.prefix)]
+    splits = [_split(path, setting or ""), ("", path)]
     routes = [split for split in splits if allowed_methods(split[1])]
     found = [split for split in routes if request.method in allowed_methods(split[1])]
-    base, path = next(iter(found or routes), ("", path))
+    # A gateway's route may be the root of this API or one of its routes; only below it the two differ.
+    below = _split(path, request.prefix) if path != request.prefix else ("", path)
+    base, path = next(iter(found or routes), below)
     return replace(request, path=path, base=request.base + base if setting is None else setting)
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mailer.triggers.http_events import HttpRequest
 
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key"
-EXPOSED_HEADERS = "Idempotent-Replayed, Location, Retry-After"
+EXPOSED_HEADERS = "ETag, Idempotent-Replayed, Location, Retry-After"
 PREFLIGHT_SECONDS = 600
 
 

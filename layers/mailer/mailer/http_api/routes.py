@@ -1,4 +1,4 @@
-"""The route table: one line per route, the same for every event shape of every cloud.
+"""The route table: one line per route, the same for every event shape; `HEAD` is wherever `GET` is.
 
 To add a route, add its line here, its handler in a module of this package (it takes a `RequestContext`,
 returns a `Response[str]` and may raise any `MailerError`), and its operation in
@@ -46,7 +46,7 @@ class Route(NamedTuple):
         return bool(re.fullmatch(re.sub(r"<\w+>", "[^/]+", re.escape(self.path)), path))
 
 
-ROUTES = (
+_ROUTES = (
     Route("POST", "/emails", "emails:post_email", "send", json=True),
     Route("POST", "/emails/batch", "batch:post_batch", "send", json=True),
     Route("GET", "/emails/<email>", "emails:get_email", "read"),
@@ -56,7 +56,9 @@ ROUTES = (
     Route("GET", "/health", "pages:get_health"),
     Route("GET", "/openapi.json", "pages:get_openapi"),
     Route("GET", "/docs", "pages:get_docs"),
+    Route("GET", "/", "pages:get_root"),
 )
+ROUTES = (*_ROUTES, *(route._replace(method="HEAD") for route in _ROUTES if route.method == "GET"))
 
 
 def allowed_methods(path: str) -> list[str]:
