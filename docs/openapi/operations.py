@@ -36,6 +36,10 @@ RECEIPT = {
 }
 KEPT = {**RECEIPT, "state": "unknown", "message_id": None, "request_id": None}
 PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
+    400: (
+        "the body is not the gzip that Content-Encoding says",
+        {"code": "BrokenEncoding", "detail": "the body is not the gzip that Content-Encoding says"},
+    ),
     401: (
         "no valid key, signature or token",
         {"code": "Unauthorized", "detail": "a valid key is needed"},
@@ -54,9 +58,12 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
             "retry_after": 5,
         },
     ),
-    413: ("the body is over 6 MB", {"code": "BodyTooLarge", "detail": "a body has at most 6291456 bytes"}),
+    413: (
+        "the body is over 6 MB, as it came or inflated",
+        {"code": "BodyTooLarge", "detail": "a body has at most 6291456 bytes"},
+    ),
     415: (
-        "the body is not declared to be JSON",
+        "the body is not declared to be JSON, or has another content encoding than gzip",
         {"code": "UnsupportedMediaType", "detail": "the body must be JSON"},
     ),
     422: (
@@ -134,7 +141,7 @@ _SENT = {
     ),
 }
 _EVERY = (500,)
-_BODY = (413, 422, 431, 503)
+_BODY = (400, 413, 415, 422, 431, 503)
 PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
 
 _CACHED = {
@@ -148,7 +155,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
         "sendEmail",
         "Send one email. Repeating a request under its key returns the first answer.",
         _SENT,
-        (401, 403, 409, 415, *_BODY),
+        (401, 403, 409, *_BODY),
         "AnyRequest",
         {"EmailRequest": EMAIL, "SendEmail": NATIVE},
         "send",
@@ -165,7 +172,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
                 {"results": [{"index": 0, "status": 200, **RECEIPT}]},
             )
         },
-        (401, 403, 415, *_BODY),
+        (401, 403, *_BODY),
         "Batch",
         {"batch": {"emails": [EMAIL, {**EMAIL, "to": "bob@customer.example"}]}},
         "send",
@@ -210,7 +217,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
         "Send the email that `[webhooks.…]` of mailer.toml makes of another system's event. The webhook's "
         "own id identifies the email. A signed webhook that is refused is kept as a dead letter too.",
         {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent", media=None)},
-        (401, 404, 409, 415, *_BODY),
+        (401, 404, 409, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
         security=PROOFS,
@@ -227,7 +234,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
                 {"digest": "daily", "accepted": 1, "duplicates": 0},
             )
         },
-        (401, 403, 404, 415, *_BODY),
+        (401, 403, 404, *_BODY),
         "Items",
         {"item": ITEM, "items": [ITEM, {**ITEM, "item_id": "c-18", "item": {"title": "A reply"}}]},
         "digest",

@@ -18,9 +18,10 @@ from mailer.triggers.http_events import HttpRequest, read_http, write_http
 
 from .auth import key_name
 from .base_path import at_route
+from .content_encoding import without_encoding
 from .context import RequestContext
 from .cors import cors_headers, is_preflight
-from .problems import error_problem, problem
+from .problems import body_too_large, error_problem, problem
 from .routes import ROUTES, Route, allowed_methods
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _guard(route: Route, request: HttpRequest) -> Response[str] | None:
     if len(request.headers) > MAX_HEADERS:
         return problem(431, "TooManyHeaders", f"a request has at most {MAX_HEADERS} headers")
     if len(request.body) > MAX_BODY_BYTES:
-        return problem(413, "BodyTooLarge", f"a body has at most {MAX_BODY_BYTES} bytes")
+        return body_too_large()
     return None
 
 
@@ -120,6 +121,11 @@ def _authorized(route: Route, context: RequestContext) -> Response[str]:
         context.key.check_permission(route.permission)
     if route.json and not _is_json(request.headers.get("content-type", "application/json")):
         return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
+    if route.method == "POST":
+        plain = without_encoding(request)
+        if isinstance(plain, Response):
+            return plain
+        context = replace(context, request=plain)
     return route.load()(context)
 
 

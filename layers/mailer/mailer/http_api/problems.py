@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import Response
 
 from mailer.delivery.outcome import Disposition
+from mailer.email.limits import MAX_BODY_BYTES
 from mailer.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ def problem(
         body["retry_after"] = max(1, math.ceil(retry_after))
         headers["Retry-After"] = str(body["retry_after"])
     return Response(status, "application/problem+json", json.dumps(body), headers)
+
+
+def body_too_large() -> Response[str]:
+    """Return the problem response to a body that is over the limit, as it came or inflated."""
+    return problem(413, "BodyTooLarge", f"a body has at most {MAX_BODY_BYTES} bytes")
 
 
 def error_problem(error: MailerError) -> Response[str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mailer.config.webhooks import WebhookSource
     from mailer.delivery.outcome import Outcome
     from mailer.email.identity import PlatformKey
+    from mailer.triggers.http_events import HttpRequest
 
     from .context import RequestContext
 
@@ -35,7 +36,7 @@ def post_webhook(context: RequestContext) -> Response[str]:
     source = context.runtime.config.webhooks.get(unquote(context.path["source"]))
     if source is None:
         return problem(404, "NotFound", "mailer.toml has no such source of webhooks")
-    if not source.verifies(request.headers, request.body, verbatim=request.body_is_verbatim):
+    if not _is_verified(source, request):
         refused_caller(context.trigger, f"webhook:{source.name}")
         return problem(
             401,
@@ -56,6 +57,12 @@ def post_webhook(context: RequestContext) -> Response[str]:
     if outcome.disposition in PERMANENT:
         _dead_letter(source, payload, outcome.reason(), context)
     return outcome_response(outcome)
+
+
+def _is_verified(source: WebhookSource, request: HttpRequest) -> bool:
+    """Return whether the sender signed the body before it compressed it, as senders do, or after."""
+    bodies = [request.body] if request.encoded_body is None else [request.body, request.encoded_body]
+    return any(source.verifies(request.headers, body, verbatim=request.body_is_verbatim) for body in bodies)
 
 
 def _deliver(source: WebhookSource, payload: dict[str, Any], context: RequestContext) -> Outcome | None:

@@ -32,6 +32,7 @@ class HttpRequest:
 
     `body_is_verbatim` says that `body` has the bytes that were sent, which signatures need: CLB parses JSON.
     `base` is what the URL's path has before `path`: the stage of an HTTP API, the API mapping of a domain.
+    `encoded_body` has the bytes as they were sent, where `body` was inflated.
     `prefix` is what the gateway's own route begins with, which may be before the function's route in `path`.
     """
 
@@ -42,6 +43,7 @@ class HttpRequest:
     body_is_verbatim: bool = True
     base: str = ""
     prefix: str = ""
+    encoded_body: bytes | None = None
 
 
 class _Shape(NamedTuple):
