@@ -109,6 +109,7 @@ def test_in_flight_says_when_to_come_back(runtime: Runtime) -> None:
     outcome = deliver(email(), key="order-1")
     assert outcome.disposition is Disposition.IN_FLIGHT
     assert outcome.retry_after
+    assert (outcome.code, outcome.action) == ("InFlight", None)
 
 
 @pytest.mark.parametrize("fault", ["answer-lost", "http-500", "cut-body", "no-message-id", "InternalError"])

@@ -89,6 +89,28 @@ def test_email_in_flight_is_409_with_retry_after(runtime: Runtime) -> None:
     assert status == 409
     assert int(headers["Retry-After"]) > 0
     assert problem["retryable"]
+    assert (problem["code"], "action" in problem) == ("InFlight", False)
+    _, _, answer = call("POST", "/emails/batch", {"emails": [body(idempotency_key="order-1")]})
+    assert [one["error"]["code"] for one in answer["results"]] == ["InFlight"]
+
+
+@pytest.mark.parametrize("path", ["/emails", "/emails/batch"])
+@pytest.mark.parametrize("key", ["", '""', '"order-1', "k" * 256, "a\tb", "a\0b", "é"])
+def test_malformed_idempotency_key_is_400_and_named(
+    runtime: Runtime, ses: Emulator, path: str, key: str
+) -> None:
+    document = {"emails": [body()]} if path.endswith("batch") else body()
+    status, _, problem = call("POST", path, document, headers={"Idempotency-Key": key})
+    assert (status, problem["code"], problem["retryable"]) == (400, "InvalidHeader", False)
+    assert "Idempotency-Key" in problem["detail"]
+    assert ses.calls() == []
+
+
+def test_key_as_the_draft_writes_it_is_the_text_in_it(runtime: Runtime, ses: Emulator) -> None:
+    call("POST", "/emails", body(idempotency_key='8e03978e "40d5"'))
+    headers = {"Idempotency-Key": r'"8e03978e \"40d5\""'}
+    assert call("POST", "/emails", body(), headers=headers)[2]["replayed"]
+    assert len(ses.calls()) == 1
 
 
 def test_header_and_body_with_different_keys_are_refused(runtime: Runtime, ses: Emulator) -> None:

@@ -13,6 +13,7 @@ from mailer.errors import (
     ConfigurationError,
     FieldError,
     Forbidden,
+    InvalidHeader,
     InvalidRequest,
     MailerError,
     SesFailure,
@@ -45,6 +46,7 @@ def read(response: Any) -> tuple[dict[str, Any], dict[str, str]]:
     [
         (InvalidRequest.at("/to", "is required"), 422, False, None),
         (UnknownEvent.at("", "is no event"), 400, False, None),
+        (InvalidHeader.at("", "the header X is malformed"), 400, False, None),
         (StoreUnavailable("TimeoutError"), 503, True, "5"),
         (Forbidden("the key `crm` lacks the permission `send`"), 403, False, None),
         (MailerError("something else"), 500, False, None),
@@ -96,23 +98,23 @@ def test_retry_after_is_whole_seconds_and_never_too_early(seconds: float, header
 
 
 @pytest.mark.parametrize(
-    ("disposition", "retryable"),
+    ("disposition", "retryable", "code"),
     [
-        (Disposition.REFUSED, False),
-        (Disposition.KEY_REUSED, False),
-        (Disposition.RETRY_LATER, True),
-        (Disposition.HALTED, True),
-        (Disposition.IN_FLIGHT, True),
+        (Disposition.REFUSED, False, "Refused"),
+        (Disposition.KEY_REUSED, False, "KeyReused"),
+        (Disposition.RETRY_LATER, True, "RetryLater"),
+        (Disposition.HALTED, True, "Halted"),
+        (Disposition.IN_FLIGHT, True, "InFlight"),
     ],
 )
 def test_only_what_may_succeed_later_asks_to_be_tried_again(
-    disposition: Disposition, retryable: object
+    disposition: Disposition, retryable: object, code: str
 ) -> None:
     outcome = Outcome(disposition, ID, State.FAILED, retry_after=7.5)
     document, headers = read(outcome_problem(503, outcome))
     assert document["retryable"] == retryable
     assert headers.get("Retry-After") == ("8" if retryable else None)
-    assert document["code"] == disposition.value
+    assert document["code"] == code
     assert document["detail"] == "the email is failed"
     assert "errors" not in document
 
@@ -251,7 +253,7 @@ def test_an_idempotency_key_is_plain_or_a_structured_string(header: str | None, 
     ],
 )
 def test_another_idempotency_key_is_refused(header: str) -> None:
-    with pytest.raises(InvalidRequest, match="Idempotency-Key must have 1 to 255 printable ASCII"):
+    with pytest.raises(InvalidHeader, match="Idempotency-Key must have 1 to 255 printable ASCII"):
         idempotency_key(header)
 
 

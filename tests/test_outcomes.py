@@ -80,11 +80,12 @@ def not_sent(disposition: Disposition, code: str, action: Action, retry_after: f
             ),
         ),
         (
-            Admission(Verdict.DUPLICATE, record(State.SENDING)),
+            Admission(Verdict.DUPLICATE, record(State.SENDING, code="FailedOperation.TemporaryBlocked")),
             Outcome(
                 Disposition.IN_FLIGHT,
                 ID,
                 State.SENDING,
+                code="InFlight",
                 retry_after=5.0,
                 replayed=True,
                 detail="this email is being sent right now",

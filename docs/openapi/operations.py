@@ -37,8 +37,17 @@ RECEIPT = {
 KEPT = {**RECEIPT, "state": "unknown", "message_id": None, "request_id": None}
 PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     400: (
-        "the body is not the gzip that Content-Encoding says",
-        {"code": "BrokenEncoding", "detail": "the body is not the gzip that Content-Encoding says"},
+        "the header Idempotency-Key is malformed, or the body is not the gzip that Content-Encoding says",
+        {
+            "code": "InvalidHeader",
+            "detail": "the header Idempotency-Key must have 1 to 255 printable ASCII characters",
+            "errors": [
+                {
+                    "pointer": "",
+                    "detail": "the header Idempotency-Key must have 1 to 255 printable ASCII characters",
+                }
+            ],
+        },
     ),
     401: (
         "no valid key, signature or token",
@@ -52,7 +61,7 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     409: (
         "another worker is sending the email of this key",
         {
-            "code": "in_flight",
+            "code": "InFlight",
             "detail": "this email is being sent right now",
             "retryable": True,
             "retry_after": 5,

@@ -3,6 +3,7 @@
     MailerError
     ├── ConfigurationError     a setting is missing or wrong: names it
     ├── InvalidRequest         the input breaks rules: lists every field and rule
+    │   ├── InvalidHeader      a header of the HTTP request is malformed: names it
     │   └── UnknownEvent       no trigger of this function has that shape
     ├── Forbidden              the caller is known, and may not do this
     ├── StoreUnavailable       the ledger did not answer: nothing is sent without it
@@ -128,6 +129,12 @@ class InvalidRequest(MailerError):
         """Return the members of an answer: `errors`, and `errors_total` where not all are listed."""
         more = {"errors_total": self.total} if self.total > len(self.errors) else {}
         return {"errors": self.to_json(), **more}
+
+
+class InvalidHeader(InvalidRequest):
+    """A header of the HTTP request is malformed; the rule names it."""
+
+    code = "InvalidHeader"
 
 
 class UnknownEvent(InvalidRequest):

@@ -18,7 +18,7 @@ from mailer.ses.request_faults import rule_for_request
 
 from . import report
 from .attempts import EmailKeys, first_attempt, next_attempt
-from .not_admitted import IN_FLIGHT_RETRY, outcome_without_call
+from .not_admitted import in_flight, outcome_without_call
 from .outcome import Disposition, Outcome
 
 if TYPE_CHECKING:
@@ -224,12 +224,10 @@ def _as_settled(attempt: Attempt, outcome: Outcome, settlement: Settlement) -> O
         return outcome_without_call(attempt, Admission(Verdict.MISMATCH, record))
     if settlement.other_request or record.state is outcome.state:
         return outcome
-    in_flight = record.state is State.SENDING
-    return replace(
-        Outcome.of_record(record, replayed=False),
-        retry_after=IN_FLIGHT_RETRY if in_flight else outcome.retry_after,
-        detail=outcome.detail,
+    settled = replace(
+        Outcome.of_record(record, replayed=False), retry_after=outcome.retry_after, detail=outcome.detail
     )
+    return in_flight(settled) if record.state is State.SENDING else settled
 
 
 def _resolve_failure(rule: Rule, defer: DeferPolicy) -> tuple[Disposition, State]:

@@ -43,10 +43,15 @@ def outcome_without_call(attempt: Attempt, admission: Admission) -> Outcome:
             detail="this idempotency key already belongs to another request",
         )
     if outcome.disposition is Disposition.IN_FLIGHT:
-        return replace(outcome, retry_after=IN_FLIGHT_RETRY, detail="this email is being sent right now")
+        return replace(in_flight(outcome), detail="this email is being sent right now")
     if admission.verdict is Verdict.REJECTED:
         return replace(outcome, pointer=_pointer(attempt, admission), code=outcome.code or "Expired")
     return outcome
+
+
+def in_flight(outcome: Outcome) -> Outcome:
+    """Return the outcome of an email that another worker is sending: not that of an earlier attempt."""
+    return replace(outcome, code="InFlight", action=None, retry_after=IN_FLIGHT_RETRY)
 
 
 def _pointer(attempt: Attempt, admission: Admission) -> str:

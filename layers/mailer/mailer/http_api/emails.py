@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from mailer.delivery.outcome import Disposition, Outcome
 from mailer.email.identity import ID_CHARACTERS
 from mailer.email.limits import MAX_KEY_CHARACTERS
-from mailer.errors import InvalidRequest
+from mailer.errors import InvalidHeader, InvalidRequest
 from mailer.ledger.record_json import record_json
 
 from .problems import MIN_ERROR_STATUS, outcome_problem, problem
@@ -94,7 +94,7 @@ def get_email(context: RequestContext) -> Response[str]:
 def idempotency_key(header: str | None) -> str | None:
     """Return the key in an Idempotency-Key header: a structured-field string, or plain text.
 
-    Source: draft-ietf-httpapi-idempotency-key-header, RFC 8941 §3.3.3. Raises InvalidRequest.
+    Source: draft-ietf-httpapi-idempotency-key-header, RFC 8941 §3.3.3. Raises InvalidHeader.
     """
     if header is None:
         return None
@@ -103,7 +103,7 @@ def idempotency_key(header: str | None) -> str | None:
         match = _QUOTED_KEY.fullmatch(text)
         text = re.sub(r'\\(["\\])', r"\1", match[1]) if match else ""
     if not _PLAIN_KEY.fullmatch(text) or len(text) > MAX_KEY_CHARACTERS:
-        raise InvalidRequest.at(
+        raise InvalidHeader.at(
             "", f"the header Idempotency-Key must have 1 to {MAX_KEY_CHARACTERS} printable ASCII characters"
         )
     return text

@@ -33,6 +33,7 @@ TITLES = {
 }
 _STATUS = {
     "InvalidRequest": 422,
+    "InvalidHeader": 400,
     "UnknownEvent": 400,
     "Forbidden": 403,
     "StoreUnavailable": 503,
@@ -97,7 +98,7 @@ def outcome_problem(status: int, outcome: Outcome) -> Response[str]:
     retryable = outcome.disposition in _RETRYABLE
     return problem(
         status,
-        outcome.code or outcome.disposition.value,
+        outcome.code or outcome.disposition.name.title().replace("_", ""),
         detail,
         retryable=retryable,
         retry_after=outcome.retry_after if retryable else None,
