@@ -42,7 +42,7 @@ NAMES = (
 )  # fmt: skip
 HEADER_NAMES = (
     "Authorization", "AUTHORIZATION", "authorızation", "аuthorization", "authorization ", "Content-Type",
-    "CONTENT-TYPE",
+    "CONTENT-TYPE", "Content-Encoding",
     "Idempotency-Key", "X-Webhook-Token", "x-hub-signature-256", "webhook-signature", "Stripe-Signature",
     "X-Method",
     "X-Uri", "Origin", "Access-Control-Request-Method", "Transfer-Encoding", "Host", "__proto__", "",
