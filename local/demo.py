@@ -43,9 +43,11 @@ EMAIL = {
 EXPECTED = {
     "aws/http-batch.json": ("200", ["accepted", "accepted"]),
     "aws/queue-activemq.json": ("2 done", ["accepted", "accepted"]),
+    "aws/queue-dynamodb.json": ("3 done", ["-", "accepted", "accepted"]),
     "aws/queue-invoke.json": ("accepted", ["accepted"]),
     "aws/queue-kafka-msk.json": ("4 done", ["-", "accepted", "accepted", "accepted"]),
     "aws/queue-kafka-self-managed.json": ("1 done", ["accepted"]),
+    "aws/queue-kinesis.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-rabbitmq.json": ("3 done", ["-", "accepted", "accepted"]),
     "aws/queue-sns.json": ("1 done", ["accepted"]),
     "aws/queue-sqs-fifo.json": ("3 done", ["accepted", "accepted", "accepted"]),

@@ -70,6 +70,64 @@ def kafka(partitions: dict[str, list[Any]], first: int = 0) -> dict[str, Any]:
     }
 
 
+def kinesis(*bodies: Any, first: int = 0, shard: int = 0) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:kinesis",
+                "eventID": f"shardId-{shard:012}:4959{number:052}",
+                "eventSourceARN": "arn:aws:kinesis:ap-southeast-1:123456789012:stream/emails",
+                "kinesis": {
+                    "partitionKey": "order",
+                    "sequenceNumber": f"4959{number:052}",
+                    "data": encoded(one),
+                    "approximateArrivalTimestamp": 1795574726.091,
+                },
+            }
+            for number, one in enumerate(bodies, first)
+        ]
+    }
+
+
+def typed(value: Any) -> dict[str, Any]:
+    """Return a value as DynamoDB writes it in its streams."""
+    if isinstance(value, dict):
+        return {"M": typed_item(value)}
+    if isinstance(value, list):
+        return {"L": [typed(one) for one in value]}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if value is None:
+        return {"NULL": True}
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
+def typed_item(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: typed(one) for name, one in value.items()}
+
+
+def dynamodb(*items: Any, name: str = "INSERT", first: int = 0) -> dict[str, Any]:
+    """Changes that bring `items`; one that is no object stands in the event as it is."""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:dynamodb",
+                "eventName": name,
+                "eventID": f"{number:032x}",
+                "eventSourceARN": (
+                    "arn:aws:dynamodb:ap-southeast-1:123456789012:table/emails/stream/2026-11-23T00:48:05.899"
+                ),
+                "dynamodb": {
+                    "Keys": {"idempotency_key": {"S": str(number)}},
+                    "NewImage": typed_item(one) if isinstance(one, dict) else one,
+                    "SequenceNumber": f"{number:021}",
+                },
+            }
+            for number, one in enumerate(items, first)
+        ]
+    }
+
+
 def activemq(*bodies: Any) -> dict[str, Any]:
     messages = [
         {"messageID": f"ID:{number}", "destination": {"physicalName": "emails"}, "data": encoded(one)}

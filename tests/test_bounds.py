@@ -278,6 +278,8 @@ def many_records(**fields: Any) -> dict[str, Any]:
 TOO_LARGE = {
     "sqs": many_records(eventSource="aws:sqs"),
     "sns": many_records(EventSource="aws:sns"),
+    "kinesis": many_records(eventSource="aws:kinesis"),
+    "dynamodb": many_records(eventSource="aws:dynamodb"),
     "ckafka": many_records(Ckafka={}),
     "cmq": many_records(CMQ={}),
     "kafka": {

@@ -25,9 +25,11 @@ from queue_events import (
     ckafka,
     cloud_event,
     cmq,
+    dynamodb,
     encoded,
     failures,
     kafka,
+    kinesis,
     rabbitmq,
     sns,
     sns_in_sqs,
@@ -45,14 +47,18 @@ if TYPE_CHECKING:
 BATCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "sqs": sqs,
     "kafka": lambda *bodies: kafka({"emails-0": list(bodies)}),
+    "kinesis": kinesis,
+    "dynamodb": dynamodb,
     "activemq": activemq,
     "rabbitmq": rabbitmq,
     "ckafka": ckafka,
     "cmq": cmq,
     "tdmq": tdmq,
 }
+PARTIAL_RESPONSE = {"sqs", "kafka", "kinesis", "dynamodb"}
 every_source = pytest.mark.parametrize("source", BATCHES)
-whole_batch = pytest.mark.parametrize("source", sorted(BATCHES.keys() - {"sqs", "kafka"}))
+every_source_of_bytes = pytest.mark.parametrize("source", [name for name in BATCHES if name != "dynamodb"])
+whole_batch = pytest.mark.parametrize("source", sorted(BATCHES.keys() - PARTIAL_RESPONSE))
 
 
 def context(source: str, seconds: float = 30.0) -> Any:
@@ -78,7 +84,7 @@ def test_a_batch_is_sent_once_over_five_deliveries(runtime: Runtime, ses: Emulat
     assert len(ses.calls()) == 2
 
 
-@every_source
+@every_source_of_bytes
 @pytest.mark.parametrize(
     ("bad", "rule"),
     [
@@ -129,7 +135,8 @@ def test_email_that_ses_refuses_is_a_dead_letter(runtime: Runtime, ses: Emulator
         return
     (letter,) = letters(runtime)
     assert letter["reason"]["code"] == "FailedOperation.InvalidTemplateID"
-    assert json.loads(letter["body"]) == refused
+    kept = json.loads(letter["body"])
+    assert (kept["NewImage"] if source == "dynamodb" else kept) == refused
 
 
 @every_source
@@ -273,6 +280,7 @@ REDELIVERED: dict[str, Callable[..., dict[str, Any]]] = {
     "sqs": sqs,
     "sns": sns,
     "sns in sqs": sns_in_sqs,
+    "dynamodb": dynamodb,
     "activemq": activemq,
     "rabbitmq": rabbitmq,
     "cmq": cmq,
@@ -537,7 +545,17 @@ JSON = st.recursive(
 SAMPLES = [
     f"{cloud}/queue-{name}.json"
     for cloud, names in {
-        "aws": ("sqs-fifo", "sqs-sns", "sns", "kafka-msk", "activemq", "rabbitmq", "invoke"),
+        "aws": (
+            "sqs-fifo",
+            "sqs-sns",
+            "sns",
+            "kafka-msk",
+            "kinesis",
+            "dynamodb",
+            "activemq",
+            "rabbitmq",
+            "invoke",
+        ),
         "tencent": ("ckafka", "cmq", "tdmq", "tdmq-list", "eventbridge", "invoke-native"),
     }.items()
     for name in names

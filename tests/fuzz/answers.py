@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WHOLE_BATCH = frozenset({"RedeliveryRequired", "BatchTooLarge"})
 MAY_RAISE = {
     "sqs": frozenset({"BatchTooLarge"}),
-    "kafka": frozenset({"BatchTooLarge"}),
+    **dict.fromkeys(("kafka", "kinesis", "dynamodb"), frozenset({"BatchTooLarge"})),
     **dict.fromkeys(("sns", "activemq", "rabbitmq", "ckafka", "cmq", "eventbridge"), _WHOLE_BATCH),
     "invoke": frozenset({"RedeliveryRequired"}),
     "http": frozenset[str](),
@@ -57,6 +57,8 @@ def faults(mutant: Mutant, seen: Observation) -> Iterator[str]:
         "schedule": lambda: _named(seen.answer, "job", "code"),
         "sqs": lambda: _sqs(mutant.event, seen.answer),
         "kafka": lambda: _kafka(mutant.event, seen.answer),
+        "kinesis": lambda: _stream(mutant.event, seen.answer, "kinesis", "sequenceNumber"),
+        "dynamodb": lambda: _stream(mutant.event, seen.answer, "dynamodb", "SequenceNumber"),
         "invoke": lambda: _named(seen.answer, "state", "code"),
     }
     yield from checks.get(source, lambda: _records(seen.answer))()
@@ -165,3 +167,14 @@ def _kafka(event: Any, answer: Any) -> Iterator[str]:
             yield "an identifier that is no record's"
         elif len(identifiers) > len(event["records"]):
             yield "more identifiers than partitions"
+
+
+def _stream(event: Any, answer: Any, field: str, name: str) -> Iterator[str]:
+    identifiers = _identifiers(answer)
+    known = [
+        as_text(as_object(record.get(field)).get(name)) or None for record in as_objects(event["Records"])
+    ]
+    if identifiers is None:
+        yield "no partial batch response"
+    elif any(identifier not in known for identifier in identifiers):
+        yield "an identifier that is no record's"

@@ -75,24 +75,6 @@ SHAPES: dict[str, Any] = {
             "a-0": [{"topic": "a", "offset": 1, "value": None}, {"topic": "a", "offset": 2, "value": _DATA}]
         },
     },
-    "aws/queue-kinesis": {
-        "Records": [
-            {
-                "eventSource": "aws:kinesis",
-                "eventID": "shardId-0:1",
-                "kinesis": {"data": _DATA, "sequenceNumber": "1", "partitionKey": "a"},
-            }
-        ]
-    },
-    "aws/queue-dynamodb": {
-        "Records": [
-            {
-                "eventSource": "aws:dynamodb",
-                "eventID": "1",
-                "dynamodb": {"NewImage": {"email": {"S": _BODY}}, "SequenceNumber": "1"},
-            }
-        ]
-    },
     "aws/queue-eventbridge-rule": {
         "version": "0",
         "id": "6a7e8feb",

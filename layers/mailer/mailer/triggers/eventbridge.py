@@ -6,7 +6,7 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .bodies import is_cloud_event
+from .envelopes import is_cloud_event
 from .fields import as_object, as_objects, as_text, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 

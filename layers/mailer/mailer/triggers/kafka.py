@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailer.email.limits import MAX_MESSAGES
 from mailer.ledger import DeferPolicy
 
 from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key, record_hash
 from .messages import LEDGER_DLQ, Message, MessageSource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .partial_response import first_of_each_ordering_key
 
 _SOURCES = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")  # AWS writes the last two
 
@@ -54,12 +52,6 @@ def _message(cluster: str, arn: str, partition: str, record: dict[str, Any]) -> 
     )
 
 
-def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
-    """Return the first record of each partition to redeliver: Lambda continues from there."""
-    first: dict[str | None, Any] = {}
-    for message in nacked:
-        first.setdefault(message.ordering_key, message.item_identifier)
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in first.values()]}
-
-
-KAFKA = MessageSource("kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, _partial_response)
+KAFKA = MessageSource(
+    "kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, first_of_each_ordering_key
+)

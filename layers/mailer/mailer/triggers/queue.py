@@ -13,9 +13,11 @@ from .amazon_mq import ACTIVEMQ, RABBITMQ
 from .ckafka import CKAFKA
 from .cmq import CMQ
 from .dead_letters import add_dead_letter
+from .dynamodb import DYNAMODB
 from .eventbridge import EVENTBRIDGE
 from .invoke import handle_invocation, is_invocation, request_id
 from .kafka import KAFKA
+from .kinesis import KINESIS
 from .messages import Ack, BatchTooLarge, RedeliveryRequired, process
 from .sns import SNS
 from .sqs import SQS
@@ -23,7 +25,7 @@ from .sqs import SQS
 if TYPE_CHECKING:
     from .messages import MessageSource
 
-SOURCES = (SQS, SNS, KAFKA, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
+SOURCES = (SQS, SNS, KAFKA, KINESIS, DYNAMODB, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
@@ -10,9 +10,7 @@ from mailer.ledger import DeferPolicy
 
 from .fields import arn_name, as_int, as_object, as_objects, as_text, message_key
 from .messages import PLATFORM_DLQ, Message, MessageSource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .partial_response import every_item
 
 
 def _matches(event: Any) -> bool:
@@ -59,9 +57,4 @@ def _notification(body: Any) -> dict[str, Any] | None:
     return document if enveloped else None
 
 
-def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
-    """Return the records to redeliver; Lambda fails the whole batch for an identifier that is not a text."""
-    return {"batchItemFailures": [{"itemIdentifier": message.item_identifier} for message in nacked]}
-
-
-SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, _partial_response)
+SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, every_item)
