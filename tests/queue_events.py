@@ -184,5 +184,21 @@ def cloud_event(data: Any, **fields: Any) -> dict[str, Any]:
     return {"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "paid", "data": data, **fields}
 
 
+def rule_event(detail: Any, **fields: Any) -> dict[str, Any]:
+    """An event as a rule of Amazon EventBridge passes it on."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": "Order paid",
+        "source": "shop.orders",
+        "account": "123456789012",
+        "time": "2026-11-23T09:00:00Z",
+        "region": "ap-southeast-1",
+        "resources": [],
+        "detail": detail,
+        **fields,
+    }
+
+
 def failures(answer: dict[str, Any]) -> list[Any]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]

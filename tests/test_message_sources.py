@@ -292,6 +292,11 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
         {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}},
         Message("cloudevent:s:e", {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}}),
     ),
+    (
+        EVENTBRIDGE,
+        {"detail-type": "paid", "source": "s", "id": "e", "detail": None},
+        Message("eventbridge:s:e", {"detail-type": "paid", "source": "s", "id": "e", "detail": None}),
+    ),
 ]
 
 
@@ -320,6 +325,9 @@ def test_message_has_what_its_event_says(
         (RABBITMQ, {"eventSource": "aws:mq", "rmqMessagesByQueue": {}}),
         (EVENTBRIDGE, {"EventList": {}}),
         (EVENTBRIDGE, {"source": "s", "id": "e", "data": {}}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "s", "id": "e"}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "", "id": "e", "detail": {}}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "s", "id": 5, "detail": {}}),
     ],
     ids=lambda value: value.trigger if isinstance(value, MessageSource) else "",
 )

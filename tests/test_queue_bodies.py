@@ -22,6 +22,7 @@ from queue_events import (
     failures,
     kafka,
     rabbitmq,
+    rule_event,
     sns,
     sns_in_sqs,
     sqs,
@@ -204,6 +205,40 @@ def test_foreign_cloud_event_is_mapped_as_a_whole_by_its_source(configured: Any,
     configured('{ source = "/shop" }')
     handle(sqs(cloud_event(None, **ORDER)), LambdaContext())
     assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
+
+
+OF_DETAILS = """
+[queues.orders]
+match = {match}
+when = '''"detail-type" == 'Order paid' && detail.paid'''
+[queues.orders.email]
+from = "Shop <noreply@mail.shop.example>"
+subject = "Thank you"
+template.id = 100093
+[queues.orders.map]
+to = "detail.buyer.email"
+template.data.message = "source"
+"""
+
+
+@pytest.mark.parametrize(
+    "match", ['{ source = "shop.orders" }', '{ queue = "emails" }', '{ source = "sqs" }'], ids=str
+)
+def test_event_of_a_rule_is_mapped_as_a_whole_by_its_source_or_queue(
+    configured: Any, ses: Emulator, match: str
+) -> None:
+    configured(match, OF_DETAILS)
+    handle(sqs(rule_event(ORDER), rule_event({**ORDER, "paid": False}, id="2")), LambdaContext())
+    assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
+
+
+def test_detail_of_a_rules_event_is_the_body(runtime: Runtime, ses: Emulator) -> None:
+    event = rule_event(body(subject="directly"))
+    assert handle(event, LambdaContext()) == {"records": 1}
+    assert failures(handle(sqs(event, rule_event(body(subject="queued"), id="2")), LambdaContext())) == []
+    assert [mail.subject for mail in ses.inbox()] == ["directly", "queued"]
+    handle(rule_event(body(to="nobody"), id="3"), LambdaContext())
+    assert reason(runtime)["errors"][0]["pointer"] == "/detail/to"
 
 
 def test_other_origins_are_not_mapped(configured: Any, ses: Emulator) -> None:

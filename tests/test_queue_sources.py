@@ -31,6 +31,7 @@ from queue_events import (
     kafka,
     kinesis,
     rabbitmq,
+    rule_event,
     sns,
     sns_in_sqs,
     sqs,
@@ -286,6 +287,7 @@ REDELIVERED: dict[str, Callable[..., dict[str, Any]]] = {
     "cmq": cmq,
     "tdmq": tdmq,
     "cloud event": cloud_event,
+    "event of a rule": rule_event,
     "invoke": lambda one: one,
 }
 
@@ -301,6 +303,9 @@ def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
     assert letters(runtime) == []
 
 
+RULE_EVENT_KEY = "eventbridge:shop.orders:6a7e8feb-b491-4cf7-a9f1-bf3703467718"
+
+
 @pytest.mark.parametrize(
     ("event", "ctx", "key"),
     [
@@ -309,10 +314,22 @@ def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
         (cloud_event(body()), scf_context(), "cloudevent:/shop:A-1"),
         (sqs(cloud_event(body())), LambdaContext(), "cloudevent:/shop:A-1"),
         (ckafka(cloud_event(body())), scf_context(), "cloudevent:/shop:A-1"),
+        (rule_event(body()), LambdaContext(), RULE_EVENT_KEY),
+        (sqs(rule_event(body())), LambdaContext(), RULE_EVENT_KEY),
         (body(), LambdaContext(), "invoke:11111111-2222-3333-4444-555555555555"),
         (body(), scf_context(), "invoke:f03dc946-3df4-45a0-8e54-000000000000"),
     ],
-    ids=["sqs", "sns", "event", "event in sqs", "event in ckafka", "invoke on lambda", "invoke on scf"],
+    ids=[
+        "sqs",
+        "sns",
+        "event",
+        "event in sqs",
+        "event in ckafka",
+        "event of a rule",
+        "event of a rule in sqs",
+        "invoke on lambda",
+        "invoke on scf",
+    ],
 )
 def test_identity_of_a_message_is_the_text_that_earlier_versions_stored(
     runtime: Runtime, ses: Emulator, event: dict[str, Any], ctx: Any, key: str
@@ -548,6 +565,7 @@ SAMPLES = [
         "aws": (
             "sqs-fifo",
             "sqs-sns",
+            "eventbridge-rule",
             "sns",
             "kafka-msk",
             "kinesis",

@@ -75,13 +75,6 @@ SHAPES: dict[str, Any] = {
             "a-0": [{"topic": "a", "offset": 1, "value": None}, {"topic": "a", "offset": 2, "value": _DATA}]
         },
     },
-    "aws/queue-eventbridge-rule": {
-        "version": "0",
-        "id": "6a7e8feb",
-        "source": "shop",
-        "detail-type": "paid",
-        "detail": EMAIL,
-    },
     "aws/queue-pipes": [{"messageId": "1", "eventSource": "aws:sqs", "body": _BODY}],
     "aws/queue-invoke-digest-item": _ITEM,
     "tencent/queue-cloud-event-base64": {**_CLOUD_EVENT, "data_base64": _DATA},

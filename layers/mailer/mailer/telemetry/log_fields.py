@@ -22,7 +22,7 @@ _BROKER_KEY = re.compile(
 _ENVELOPE_FIELDS = frozenset(
     {"digest", "recipient", "item", "item_id", "time_zone", "emails", "event", "email", "timestamp"}
     | {"specversion", "id", "source", "type", "data", "data_base64"}
-    | {"Message", "job", "scheduled_time", "NewImage"}
+    | {"Message", "job", "scheduled_time", "NewImage", "detail"}
 )
 
 

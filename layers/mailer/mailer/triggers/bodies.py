@@ -59,8 +59,8 @@ def read_body(
 ) -> ParsedEmail | DigestItem | Ignored:
     """Return the email or item in `body` (JSON, or an object), or that it is left out.
 
-    Its platform's key is its CloudEvent's source and id, else `key`. Raises InvalidRequest with JSON pointers
-    into the body.
+    Its platform's key is the source and id of the event that it is, else `key`. Raises InvalidRequest with
+    JSON pointers into the body.
     """
     with _ONE_AT_A_TIME:
         return _parsed(body, origin, key, config)
@@ -71,7 +71,7 @@ def _parsed(
 ) -> ParsedEmail | DigestItem | Ignored:
     document = _document(body)
     envelope = read_envelope(document, origin, key)
-    if queues := [queue for queue in config.queues.values() if queue.matches(envelope.origin)]:
+    if queues := [queue for queue in config.queues.values() if any(map(queue.matches, envelope.origins))]:
         mapping = next((queue.mapping for queue in queues if queue.mapping.matches(document)), None)
         if mapping is None:
             return Ignored(tuple(queue.table for queue in queues), envelope.key)
