@@ -128,6 +128,18 @@ def dynamodb(*items: Any, name: str = "INSERT", first: int = 0) -> dict[str, Any
     }
 
 
+def kinesis_pipe(*bodies: Any) -> list[dict[str, Any]]:
+    """The same records as EventBridge Pipes delivers them."""
+    records = kinesis(*bodies)["Records"]
+    return [{**record, **record.pop("kinesis")} for record in records]
+
+
+def kafka_pipe(*bodies: Any) -> list[dict[str, Any]]:
+    event = kafka({"emails-0": list(bodies)})
+    common = {name: event[name] for name in ("eventSource", "eventSourceArn")}
+    return [{**common, "eventSourceKey": "emails-0", **record} for record in event["records"]["emails-0"]]
+
+
 def activemq(*bodies: Any) -> dict[str, Any]:
     messages = [
         {"messageID": f"ID:{number}", "destination": {"physicalName": "emails"}, "data": encoded(one)}

@@ -288,6 +288,7 @@ TOO_LARGE = {
     },
     "activemq": {"eventSource": "aws:mq", "messages": [{}] * 1_000_000},
     "rabbitmq": {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"a::/": [{}] * 9999, "b::/": [1, 2]}},
+    "pipes": [{"eventSource": "aws:sqs"}] * (MAX_MESSAGES + 1),
     "eventbridge": {"EventList": [{"specversion": "1.0"}] * (MAX_MESSAGES + 1)},
 }
 

@@ -21,6 +21,7 @@ MAY_RAISE = {
     "sqs": frozenset({"BatchTooLarge"}),
     **dict.fromkeys(("kafka", "kinesis", "dynamodb"), frozenset({"BatchTooLarge"})),
     **dict.fromkeys(("sns", "activemq", "rabbitmq", "ckafka", "cmq", "eventbridge"), _WHOLE_BATCH),
+    "pipes": _WHOLE_BATCH,
     "invoke": frozenset({"RedeliveryRequired"}),
     "http": frozenset[str](),
     "schedule": frozenset[str](),
@@ -59,6 +60,7 @@ def faults(mutant: Mutant, seen: Observation) -> Iterator[str]:
         "kafka": lambda: _kafka(mutant.event, seen.answer),
         "kinesis": lambda: _stream(mutant.event, seen.answer, "kinesis", "sequenceNumber"),
         "dynamodb": lambda: _stream(mutant.event, seen.answer, "dynamodb", "SequenceNumber"),
+        "pipes": lambda: _pipes(mutant.event, seen.answer),
         "invoke": lambda: _named(seen.answer, "state", "code"),
     }
     yield from checks.get(source, lambda: _records(seen.answer))()
@@ -176,5 +178,16 @@ def _stream(event: Any, answer: Any, field: str, name: str) -> Iterator[str]:
     ]
     if identifiers is None:
         yield "no partial batch response"
+    elif any(identifier not in known for identifier in identifiers):
+        yield "an identifier that is no record's"
+
+
+def _pipes(event: Any, answer: Any) -> Iterator[str]:
+    identifiers = _identifiers(answer)
+    known = {
+        as_text(record.get(name)) or None for record in as_objects(event) for name in ("messageId", "eventID")
+    }
+    if identifiers is None:
+        yield from _records(answer)
     elif any(identifier not in known for identifier in identifiers):
         yield "an identifier that is no record's"

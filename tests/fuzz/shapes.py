@@ -75,7 +75,10 @@ SHAPES: dict[str, Any] = {
             "a-0": [{"topic": "a", "offset": 1, "value": None}, {"topic": "a", "offset": 2, "value": _DATA}]
         },
     },
-    "aws/queue-pipes": [{"messageId": "1", "eventSource": "aws:sqs", "body": _BODY}],
+    "aws/queue-pipes-transformed": [EMAIL, {**EMAIL, "idempotency_key": "order-1"}],
+    "aws/queue-pipes-kafka": [
+        {"eventSource": "aws:kafka", "eventSourceKey": "a-0", "topic": "a", "offset": 1, "value": _DATA}
+    ],
     "aws/queue-invoke-digest-item": _ITEM,
     "tencent/queue-cloud-event-base64": {**_CLOUD_EVENT, "data_base64": _DATA},
     "tencent/queue-ckafka-fault": {

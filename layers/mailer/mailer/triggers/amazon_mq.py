@@ -11,18 +11,20 @@ from mailer.ledger import DeferPolicy
 from .fields import as_object, as_objects, as_text, from_base64, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
-_ACTIVEMQ = ("aws:mq", "aws:amq")  # AWS writes both
+ACTIVEMQ_SOURCES = ("aws:mq", "aws:amq")  # AWS writes both
+RABBITMQ_SOURCE = "aws:rmq"
 
 
 def _is_activemq(event: Any) -> bool:
-    return as_object(event).get("eventSource") in _ACTIVEMQ and isinstance(event.get("messages"), list)
+    return as_object(event).get("eventSource") in ACTIVEMQ_SOURCES and isinstance(event.get("messages"), list)
 
 
 def _activemq_messages(event: dict[str, Any]) -> list[Message]:
-    return [_activemq_message(message) for message in as_objects(event["messages"])]
+    return [activemq_message(message) for message in as_objects(event["messages"])]
 
 
-def _activemq_message(message: dict[str, Any]) -> Message:
+def activemq_message(message: dict[str, Any]) -> Message:
+    """Return the message of one queue or topic."""
     destination = as_object(message.get("destination"))
     queue = destination.get("physicalName", destination.get("physicalname"))  # Lambda's own pages write both
     return Message(
@@ -33,21 +35,21 @@ def _activemq_message(message: dict[str, Any]) -> Message:
 
 
 def _is_rabbitmq(event: Any) -> bool:
-    return as_object(event).get("eventSource") == "aws:rmq" and isinstance(
+    return as_object(event).get("eventSource") == RABBITMQ_SOURCE and isinstance(
         event.get("rmqMessagesByQueue"), dict
     )
 
 
 def _rabbitmq_messages(event: dict[str, Any]) -> list[Message]:
     found = (
-        _rabbitmq_message(as_text(name), message)
+        rabbitmq_message(as_text(name), message)
         for name, messages in event["rmqMessagesByQueue"].items()
         for message in as_objects(messages)
     )
     return [*islice(found, MAX_MESSAGES + 1)]
 
 
-def _rabbitmq_message(name: str, message: dict[str, Any]) -> Message:
+def rabbitmq_message(name: str, message: dict[str, Any]) -> Message:
     """Return the message of the queue `name`, written `QUEUE::VIRTUAL_HOST`; it may have no id."""
     return Message(
         message_key("rabbitmq", name, as_object(message.get("basicProperties")).get("messageId")),

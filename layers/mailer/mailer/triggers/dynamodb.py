@@ -21,15 +21,16 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(record, as_object(record.get("dynamodb"))) for record in as_objects(event["Records"])]
+    return [dynamodb_message(record) for record in as_objects(event["Records"])]
 
 
-def _message(record: dict[str, Any], change: dict[str, Any]) -> Message:
+def dynamodb_message(record: dict[str, Any]) -> Message:
     """Return the message about one change of an item.
 
     A stream that is made anew has an ARN of its own, which holds the time. No field names the shard, but a
     batch is of one.
     """
+    change = as_object(record.get("dynamodb"))
     stream = as_text(record.get("eventSourceARN"))
     return Message(
         message_key("dynamodb", stream, record.get("eventID")),

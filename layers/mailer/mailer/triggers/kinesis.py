@@ -18,15 +18,17 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(record, as_object(record.get("kinesis"))) for record in as_objects(event["Records"])]
+    return [kinesis_message(record) for record in as_objects(event["Records"])]
 
 
-def _message(record: dict[str, Any], data: dict[str, Any]) -> Message:
+def kinesis_message(record: dict[str, Any]) -> Message:
     """Return the message in a record, whose `eventID` is `SHARD:SEQUENCE-NUMBER`.
 
-    Its key has the stream without a consumer of its own, and a hash of the record: a stream that is made anew
-    has the name, and so the ARN, of the first one.
+    Its data is in `kinesis`, or for EventBridge Pipes in the record itself. Its key has the stream without a
+    consumer of its own, and a hash of the record: a stream that is made anew has the name, and so the ARN, of
+    the first one.
     """
+    data = as_object(record.get("kinesis", record))
     stream, event_id = as_text(record.get("eventSourceARN")).partition("/consumer/")[0], record.get("eventID")
     content = record_hash(data, "approximateArrivalTimestamp", "partitionKey", "data")
     return Message(

@@ -19,13 +19,17 @@ from .invoke import handle_invocation, is_invocation, request_id
 from .kafka import KAFKA
 from .kinesis import KINESIS
 from .messages import Ack, BatchTooLarge, RedeliveryRequired, process
+from .pipes import PIPES_OTHER, PIPES_SQS, PIPES_STREAM
 from .sns import SNS
 from .sqs import SQS
 
 if TYPE_CHECKING:
     from .messages import MessageSource
 
-SOURCES = (SQS, SNS, KAFKA, KINESIS, DYNAMODB, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
+SOURCES = (
+    SQS, SNS, KAFKA, KINESIS, DYNAMODB, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE,
+    PIPES_SQS, PIPES_STREAM, PIPES_OTHER,
+)  # fmt: skip
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:

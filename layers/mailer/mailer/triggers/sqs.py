@@ -20,10 +20,11 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(record) for record in as_objects(event["Records"])]
+    return [sqs_message(record) for record in as_objects(event["Records"])]
 
 
-def _message(record: dict[str, Any]) -> Message:
+def sqs_message(record: dict[str, Any]) -> Message:
+    """Return the message in a record, or the notification of SNS in that message."""
     attributes = as_object(record.get("attributes"))
     key, body = message_key("sqs", record.get("messageId")), record.get("body")
     origin = {"source": "sqs", "queue": arn_name(record.get("eventSourceARN"))}
