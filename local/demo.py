@@ -52,7 +52,7 @@ EXPECTED = {
     "aws/queue-pipes-kinesis.json": ("1 done", ["accepted"]),
     "aws/queue-pipes-sqs.json": ("1 done", ["accepted"]),
     "aws/queue-pipes-transformed.json": ("1 done", ["accepted"]),
-    "aws/queue-rabbitmq.json": ("3 done", ["-", "accepted", "accepted"]),
+    "aws/queue-rabbitmq.json": ("3 done", ["accepted", "accepted", "accepted"]),
     "aws/queue-sns.json": ("1 done", ["accepted"]),
     "aws/queue-sqs-eventbridge.json": ("1 done", ["accepted"]),
     "aws/queue-sqs-fifo.json": ("3 done", ["accepted", "accepted", "accepted"]),

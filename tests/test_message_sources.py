@@ -252,7 +252,9 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
     (
         RABBITMQ,
         {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"q": [{}]}},
-        Message(None, None, {"source": "rabbitmq", "queue": "q"}),
+        Message(
+            "rabbitmq:q:sha256:3ef3e26e162a82a570eafc7b7793ccaf", None, {"source": "rabbitmq", "queue": "q"}
+        ),
     ),
     (
         EVENTBRIDGE,

@@ -284,7 +284,9 @@ def test_message_without_an_identity_that_no_table_selects_is_logged(
     configured: Any, runtime: Runtime, log: io.StringIO
 ) -> None:
     configured('{ queue = "emails" }')
-    handle(rabbitmq({**ORDER, "paid": False}, identified=False), LambdaContext())
+    event = activemq({**ORDER, "paid": False})
+    del event["messages"][0]["messageID"]
+    handle(event, LambdaContext())
     line = json.loads(log.getvalue())
     assert (line.get("id"), line["state"]) == (None, "ignored")
 

@@ -405,9 +405,10 @@ def test_notification_that_only_looks_enveloped_is_read_as_it_is(runtime: Runtim
     assert subjects(ses) == ["Notification"]
 
 
-def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, ses: Emulator) -> None:
-    keyed = body(idempotency_key="order-1")
-    event = rabbitmq(body(), keyed, identified=False)
+def test_message_of_activemq_without_any_identity_is_refused(runtime: Runtime, ses: Emulator) -> None:
+    event = activemq(body(), body(idempotency_key="order-1"))
+    for message in event["messages"]:
+        del message["messageID"]
     for _ in range(2):
         assert handle(event, LambdaContext()) == {"records": 2}
     (letter,) = letters(runtime)
@@ -417,6 +418,57 @@ def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, s
         "errors": [{"pointer": "/idempotency_key", "detail": detail}],
     }
     assert len(ses.calls()) == 1
+
+
+def unidentified(request: Any, **properties: Any) -> dict[str, Any]:
+    event = rabbitmq(request, identified=False)
+    event["rmqMessagesByQueue"]["emails::/"][0]["basicProperties"] |= properties
+    return event
+
+
+@pytest.mark.parametrize(
+    "redelivered",
+    [
+        {},
+        {"headers": {"x-delivery-count": 2, "x-death": [{"count": 1}], "origin": "shop"}},
+        {"expiration": None, "clusterId": "c", "bodySize": 1},
+    ],
+    ids=["as it was", "counted", "without its time to live"],
+)
+def test_message_of_rabbitmq_without_an_id_is_known_by_what_redeliveries_leave(
+    runtime: Runtime, ses: Emulator, redelivered: dict[str, Any]
+) -> None:
+    properties = {
+        "timestamp": "Nov 23, 2026, 9:00:00 AM",
+        "expiration": "60000",
+        "headers": {"origin": "shop"},
+    }
+    handle(unidentified(body(), **properties), LambdaContext())
+    event = unidentified(body(), **{**properties, **redelivered})
+    event["rmqMessagesByQueue"]["emails::/"][0]["redelivered"] = True
+    assert handle(event, LambdaContext()) == {"records": 1}
+    assert len(ses.calls()) == 1
+    assert letters(runtime) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        unidentified(body(subject="Other")),
+        unidentified(body(), timestamp="Nov 23, 2026, 9:00:01 AM"),
+        unidentified(body(), correlationId="c-2"),
+        unidentified(body(), headers={"order": "2"}),
+        unidentified(body(idempotency_key="order-2")),
+        {**rabbitmq(), "rmqMessagesByQueue": {"emails::other": [{"data": encoded(body())}]}},
+    ],
+    ids=["body", "time", "correlation", "header", "key in the body", "virtual host"],
+)
+def test_message_of_rabbitmq_without_an_id_is_another_email_if_it_differs(
+    runtime: Runtime, ses: Emulator, other: dict[str, Any]
+) -> None:
+    for event in (unidentified(body()), other, other):
+        assert handle(event, LambdaContext()) == {"records": 1}
+    assert len(ses.calls()) == 2
 
 
 @pytest.mark.parametrize(
