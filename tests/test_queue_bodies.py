@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from queue_events import (
     cmq,
     failures,
     kafka,
+    kinesis,
     rabbitmq,
     rule_event,
     sns,
@@ -205,6 +207,71 @@ def test_foreign_cloud_event_is_mapped_as_a_whole_by_its_source(configured: Any,
     configured('{ source = "/shop" }')
     handle(sqs(cloud_event(None, **ORDER)), LambdaContext())
     assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
+
+
+FRAMED = b"\0\0\0\1\x11" + json.dumps(body()).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (FRAMED, "Confluent's schema registry (schema 273)"),
+        (b"\0\0\0\0\7", "is not JSON"),
+        (b"\0{\0}\0\0", "is not JSON"),
+        (b"Obj\1\4\x14avro.codec", "an Avro object container file"),
+        (b"\xc3\1" + bytes(8) + b"\2a", "Avro in the single-object encoding"),
+        (b"\3\0" + bytes(16) + b"{}", "AWS Glue Schema Registry"),
+        (b"\3\5" + bytes(16) + b"x", "AWS Glue Schema Registry"),
+        (b"\xf3\x89\x9a\xc2\n\1a", "Kinesis Producer Library"),
+        (gzip.compress(json.dumps(body()).encode()), "compressed with gzip"),
+    ],
+)
+@pytest.mark.parametrize(
+    "source", [lambda value: kafka({"emails-0": [value]}), kinesis], ids=["kafka", "kinesis"]
+)
+def test_value_of_another_format_is_refused_by_its_name(
+    runtime: Runtime, ses: Emulator, source: Any, value: bytes, what: str
+) -> None:
+    assert failures(handle(source(value), LambdaContext())) == []
+    assert what in reason(runtime)["errors"][0]["detail"]
+    assert ses.calls() == []
+
+
+def test_framed_value_is_named_where_a_platform_delivers_it_as_text(runtime: Runtime, ses: Emulator) -> None:
+    handle(ckafka(FRAMED.decode()), scf_context())
+    assert "(schema 273)" in reason(runtime)["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "software.amazon.payloadoffloading.PayloadS3Pointer",
+        "com.amazon.sqs.javamessaging.MessageS3Pointer",
+        "com.example.MessageCosPointer",
+    ],
+)
+def test_pointer_of_an_extended_client_is_refused_by_its_name(
+    runtime: Runtime, ses: Emulator, log: io.StringIO, name: str
+) -> None:
+    pointer = [name, {"s3BucketName": "bodies", "s3Key": "988ab98b"}]
+    handle(sns(pointer), LambdaContext())
+    assert "a pointer to a payload" in reason(runtime)["errors"][0]["detail"]
+    assert failures(handle(sqs(pointer), LambdaContext())) == ["message-0"]
+    assert "bodies" not in log.getvalue()
+
+
+@pytest.mark.parametrize("event", [kafka({"emails-0": [b""]}), ckafka("")], ids=["kafka", "ckafka"])
+def test_tombstone_is_ignored_and_logged(
+    runtime: Runtime, ses: Emulator, log: io.StringIO, event: dict[str, Any]
+) -> None:
+    record = event["Records"][0]["Ckafka"] if "Records" in event else event["records"]["emails-0"][0]
+    record["msgBody" if "Records" in event else "value"] = None
+    handle(event, LambdaContext())
+    line = json.loads(log.getvalue().splitlines()[0])
+    assert (line["message"], line["state"]) == ("message ignored", "ignored")
+    assert runtime.ledger.dead_letters() == []
+    handle(sns(None), LambdaContext())  # of other sources a message without a body is a mistake
+    assert reason(runtime)["code"] == "InvalidRequest"
 
 
 OF_DETAILS = """

@@ -14,6 +14,7 @@ from mailer.email.strict_json import check_object, read_object
 from mailer.errors import InvalidRequest
 
 from .envelopes import read_envelope
+from .foreign_formats import foreign_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # The threads of a batch take turns, since each could hold the values of a large document; as only one of them
 # computes at a time anyway, this costs no time.
 _ONE_AT_A_TIME = threading.Lock()
+# A record without a value deletes the earlier ones of its key from a compacted topic: it carries no message.
+_TOMBSTONES = frozenset({"kafka", "ckafka"})
 _DIGEST_ITEM_FIELDS = {"digest", "recipient"}
 
 
@@ -69,6 +72,8 @@ def read_body(
 def _parsed(
     body: Any, origin: Mapping[str, str], key: str | None, config: Config
 ) -> ParsedEmail | DigestItem | Ignored:
+    if body is None and origin.get("source") in _TOMBSTONES:
+        return Ignored((), key)
     document = _document(body)
     envelope = read_envelope(document, origin, key)
     if queues := [queue for queue in config.queues.values() if any(map(queue.matches, envelope.origins))]:
@@ -95,6 +100,8 @@ def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEm
 
 
 def _document(body: Any) -> dict[str, Any]:
+    if isinstance(body, (str, bytes)) and (found := foreign_format(body)):
+        raise InvalidRequest.at("", f"must be JSON, but is {found}")
     if isinstance(body, bytes):
         try:
             body = body.decode()  # `json` would accept UTF-16 and UTF-32 too
