@@ -70,6 +70,76 @@ def kafka(partitions: dict[str, list[Any]], first: int = 0) -> dict[str, Any]:
     }
 
 
+def kinesis(*bodies: Any, first: int = 0, shard: int = 0) -> dict[str, Any]:
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:kinesis",
+                "eventID": f"shardId-{shard:012}:4959{number:052}",
+                "eventSourceARN": "arn:aws:kinesis:ap-southeast-1:123456789012:stream/emails",
+                "kinesis": {
+                    "partitionKey": "order",
+                    "sequenceNumber": f"4959{number:052}",
+                    "data": encoded(one),
+                    "approximateArrivalTimestamp": 1795574726.091,
+                },
+            }
+            for number, one in enumerate(bodies, first)
+        ]
+    }
+
+
+def typed(value: Any) -> dict[str, Any]:
+    """Return a value as DynamoDB writes it in its streams."""
+    if isinstance(value, dict):
+        return {"M": typed_item(value)}
+    if isinstance(value, list):
+        return {"L": [typed(one) for one in value]}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if value is None:
+        return {"NULL": True}
+    return {"S": value} if isinstance(value, str) else {"N": str(value)}
+
+
+def typed_item(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: typed(one) for name, one in value.items()}
+
+
+def dynamodb(*items: Any, name: str = "INSERT", first: int = 0) -> dict[str, Any]:
+    """Changes that bring `items`; one that is no object stands in the event as it is."""
+    return {
+        "Records": [
+            {
+                "eventSource": "aws:dynamodb",
+                "eventName": name,
+                "eventID": f"{number:032x}",
+                "eventSourceARN": (
+                    "arn:aws:dynamodb:ap-southeast-1:123456789012:table/emails/stream/2026-11-23T00:48:05.899"
+                ),
+                "dynamodb": {
+                    "Keys": {"idempotency_key": {"S": str(number)}},
+                    "NewImage": typed_item(one) if isinstance(one, dict) else one,
+                    "SequenceNumber": f"{number:021}",
+                },
+            }
+            for number, one in enumerate(items, first)
+        ]
+    }
+
+
+def kinesis_pipe(*bodies: Any) -> list[dict[str, Any]]:
+    """The same records as EventBridge Pipes delivers them."""
+    records = kinesis(*bodies)["Records"]
+    return [{**record, **record.pop("kinesis")} for record in records]
+
+
+def kafka_pipe(*bodies: Any) -> list[dict[str, Any]]:
+    event = kafka({"emails-0": list(bodies)})
+    common = {name: event[name] for name in ("eventSource", "eventSourceArn")}
+    return [{**common, "eventSourceKey": "emails-0", **record} for record in event["records"]["emails-0"]]
+
+
 def activemq(*bodies: Any) -> dict[str, Any]:
     messages = [
         {"messageID": f"ID:{number}", "destination": {"physicalName": "emails"}, "data": encoded(one)}
@@ -124,6 +194,22 @@ def tdmq(*bodies: Any, topic_type: str = "0") -> dict[str, Any]:
 
 def cloud_event(data: Any, **fields: Any) -> dict[str, Any]:
     return {"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "paid", "data": data, **fields}
+
+
+def rule_event(detail: Any, **fields: Any) -> dict[str, Any]:
+    """An event as a rule of Amazon EventBridge passes it on."""
+    return {
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": "Order paid",
+        "source": "shop.orders",
+        "account": "123456789012",
+        "time": "2026-11-23T09:00:00Z",
+        "region": "ap-southeast-1",
+        "resources": [],
+        "detail": detail,
+        **fields,
+    }
 
 
 def failures(answer: dict[str, Any]) -> list[Any]:

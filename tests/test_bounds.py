@@ -278,6 +278,8 @@ def many_records(**fields: Any) -> dict[str, Any]:
 TOO_LARGE = {
     "sqs": many_records(eventSource="aws:sqs"),
     "sns": many_records(EventSource="aws:sns"),
+    "kinesis": many_records(eventSource="aws:kinesis"),
+    "dynamodb": many_records(eventSource="aws:dynamodb"),
     "ckafka": many_records(Ckafka={}),
     "cmq": many_records(CMQ={}),
     "kafka": {
@@ -286,6 +288,7 @@ TOO_LARGE = {
     },
     "activemq": {"eventSource": "aws:mq", "messages": [{}] * 1_000_000},
     "rabbitmq": {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"a::/": [{}] * 9999, "b::/": [1, 2]}},
+    "pipes": [{"eventSource": "aws:sqs"}] * (MAX_MESSAGES + 1),
     "eventbridge": {"EventList": [{"specversion": "1.0"}] * (MAX_MESSAGES + 1)},
 }
 

@@ -12,10 +12,21 @@ from mailer.email.identity import PlatformKey
 from mailer.triggers.amazon_mq import ACTIVEMQ, RABBITMQ
 from mailer.triggers.ckafka import CKAFKA
 from mailer.triggers.cmq import CMQ
+from mailer.triggers.dynamodb import DYNAMODB
 from mailer.triggers.eventbridge import EVENTBRIDGE
-from mailer.triggers.fields import arn_name, as_int, as_object, as_objects, as_text, from_base64, message_key
+from mailer.triggers.fields import (
+    arn_name,
+    arn_resource,
+    as_int,
+    as_object,
+    as_objects,
+    as_text,
+    from_base64,
+    message_key,
+)
 from mailer.triggers.invoke import request_id
 from mailer.triggers.kafka import KAFKA
+from mailer.triggers.kinesis import KINESIS
 from mailer.triggers.messages import Message, MessageSource
 from mailer.triggers.sns import SNS
 from mailer.triggers.sqs import SQS
@@ -114,6 +125,77 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
         ),
     ),
     (
+        KINESIS,
+        {
+            "Records": [
+                {
+                    "eventSource": "aws:kinesis",
+                    "eventID": "shardId-6:4959",
+                    "eventSourceARN": "arn:aws:kinesis:eu:1:stream/orders/consumer/mailer:1795574726",
+                    "kinesis": {
+                        "partitionKey": "p",
+                        "sequenceNumber": "4959",
+                        "data": ENCODED,
+                        "approximateArrivalTimestamp": 1545084650.987,
+                    },
+                }
+            ]
+        },
+        Message(
+            "kinesis:arn:aws:kinesis:eu:1:stream/orders:shardId-6:4959:e480c53efebb4a985cbbeb3f1ba91ffa",
+            BODY.encode(),
+            {"source": "kinesis", "topic": "orders"},
+            "arn:aws:kinesis:eu:1:stream/orders:shardId-6",
+            item_identifier="4959",
+        ),
+    ),
+    (
+        KINESIS,
+        {"Records": [{"eventSource": "aws:kinesis"}]},
+        Message(None, None, {"source": "kinesis", "topic": ""}, ":"),
+    ),
+    (
+        DYNAMODB,
+        {
+            "Records": [
+                {
+                    "eventSource": "aws:dynamodb",
+                    "eventName": "MODIFY",
+                    "eventID": "c81e",
+                    "eventSourceARN": "arn:aws:dynamodb:eu:1:table/orders/stream/2026-11-23T00:48:05.899",
+                    "dynamodb": {
+                        "Keys": {"id": {"N": "101"}},
+                        "OldImage": {"id": {"N": "101"}},
+                        "NewImage": {"id": {"N": "101"}, "to": {"S": "ann@customer.example"}},
+                        "SequenceNumber": "222",
+                    },
+                }
+            ]
+        },
+        Message(
+            "dynamodb:arn:aws:dynamodb:eu:1:table/orders/stream/2026-11-23T00:48:05.899:c81e",
+            {
+                "eventName": "MODIFY",
+                "Keys": {"id": 101},
+                "NewImage": {"id": 101, "to": "ann@customer.example"},
+                "OldImage": {"id": 101},
+            },
+            {"source": "dynamodb", "topic": "orders"},
+            "arn:aws:dynamodb:eu:1:table/orders/stream/2026-11-23T00:48:05.899",
+            item_identifier="222",
+        ),
+    ),
+    (
+        DYNAMODB,
+        {"Records": [{"eventSource": "aws:dynamodb", "dynamodb": []}]},
+        Message(
+            None,
+            {"eventName": None, "Keys": None, "NewImage": None, "OldImage": None},
+            {"source": "dynamodb", "topic": ""},
+            "",
+        ),
+    ),
+    (
         CKAFKA,
         {
             "Records": [
@@ -170,7 +252,9 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
     (
         RABBITMQ,
         {"eventSource": "aws:rmq", "rmqMessagesByQueue": {"q": [{}]}},
-        Message(None, None, {"source": "rabbitmq", "queue": "q"}),
+        Message(
+            "rabbitmq:q:sha256:3ef3e26e162a82a570eafc7b7793ccaf", None, {"source": "rabbitmq", "queue": "q"}
+        ),
     ),
     (
         EVENTBRIDGE,
@@ -210,6 +294,11 @@ READ: list[tuple[MessageSource, dict[str, Any], Message]] = [
         {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}},
         Message("cloudevent:s:e", {"specversion": "1.0", "source": "s", "id": "e", "data": {"to": "a"}}),
     ),
+    (
+        EVENTBRIDGE,
+        {"detail-type": "paid", "source": "s", "id": "e", "detail": None},
+        Message("eventbridge:s:e", {"detail-type": "paid", "source": "s", "id": "e", "detail": None}),
+    ),
 ]
 
 
@@ -228,6 +317,8 @@ def test_message_has_what_its_event_says(
         (SNS, {"Records": [{"EventSource": "aws:sqs"}]}),
         (KAFKA, {"eventSource": "aws:kafka", "records": []}),
         (KAFKA, {"eventSource": "aws:mq", "records": {}}),
+        (KINESIS, {"Records": [{"eventSource": "aws:dynamodb"}]}),
+        (DYNAMODB, {"Records": [{"eventSource": "aws:kinesis"}]}),
         (CKAFKA, {"Records": [{"Ckafka": "text"}]}),
         (CMQ, {"Records": [{"CMQ": None}]}),
         (ACTIVEMQ, {"eventSource": "aws:mq", "messages": {}}),
@@ -236,6 +327,9 @@ def test_message_has_what_its_event_says(
         (RABBITMQ, {"eventSource": "aws:mq", "rmqMessagesByQueue": {}}),
         (EVENTBRIDGE, {"EventList": {}}),
         (EVENTBRIDGE, {"source": "s", "id": "e", "data": {}}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "s", "id": "e"}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "", "id": "e", "detail": {}}),
+        (EVENTBRIDGE, {"detail-type": "paid", "source": "s", "id": 5, "detail": {}}),
     ],
     ids=lambda value: value.trigger if isinstance(value, MessageSource) else "",
 )
@@ -279,6 +373,8 @@ def test_fields_of_an_event_are_read_whatever_they_hold() -> None:
     ]  # fmt: skip
     assert (message_key("t", "a", 0), message_key("t", "a", None), message_key("t")) == ("t:a:0", None, "t")
     assert (arn_name("a:b:c"), arn_name("c"), arn_name(None)) == ("c", "c", "")
+    arns = ("a:stream/s", "a:stream/s/consumer/c:1", "a:table/t/stream/2026-11-23T00:48:05.899", "t", None)
+    assert [arn_resource(arn) for arn in arns] == ["s", "s", "t", "t", ""]
     assert [from_base64(value) for value in ("YQ==", "Y Q==", "YQ", 5)] == [b"a", "Y Q==", "YQ", 5]
 
 

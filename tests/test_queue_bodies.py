@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,9 @@ from queue_events import (
     cmq,
     failures,
     kafka,
+    kinesis,
     rabbitmq,
+    rule_event,
     sns,
     sns_in_sqs,
     sqs,
@@ -206,6 +209,105 @@ def test_foreign_cloud_event_is_mapped_as_a_whole_by_its_source(configured: Any,
     assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
 
 
+FRAMED = b"\0\0\0\1\x11" + json.dumps(body()).encode()
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (FRAMED, "Confluent's schema registry (schema 273)"),
+        (b"\0\0\0\0\7", "is not JSON"),
+        (b"\0{\0}\0\0", "is not JSON"),
+        (b"Obj\1\4\x14avro.codec", "an Avro object container file"),
+        (b"\xc3\1" + bytes(8) + b"\2a", "Avro in the single-object encoding"),
+        (b"\3\0" + bytes(16) + b"{}", "AWS Glue Schema Registry"),
+        (b"\3\5" + bytes(16) + b"x", "AWS Glue Schema Registry"),
+        (b"\xf3\x89\x9a\xc2\n\1a", "Kinesis Producer Library"),
+        (gzip.compress(json.dumps(body()).encode()), "compressed with gzip"),
+    ],
+)
+@pytest.mark.parametrize(
+    "source", [lambda value: kafka({"emails-0": [value]}), kinesis], ids=["kafka", "kinesis"]
+)
+def test_value_of_another_format_is_refused_by_its_name(
+    runtime: Runtime, ses: Emulator, source: Any, value: bytes, what: str
+) -> None:
+    assert failures(handle(source(value), LambdaContext())) == []
+    assert what in reason(runtime)["errors"][0]["detail"]
+    assert ses.calls() == []
+
+
+def test_framed_value_is_named_where_a_platform_delivers_it_as_text(runtime: Runtime, ses: Emulator) -> None:
+    handle(ckafka(FRAMED.decode()), scf_context())
+    assert "(schema 273)" in reason(runtime)["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "software.amazon.payloadoffloading.PayloadS3Pointer",
+        "com.amazon.sqs.javamessaging.MessageS3Pointer",
+        "com.example.MessageCosPointer",
+    ],
+)
+def test_pointer_of_an_extended_client_is_refused_by_its_name(
+    runtime: Runtime, ses: Emulator, log: io.StringIO, name: str
+) -> None:
+    pointer = [name, {"s3BucketName": "bodies", "s3Key": "988ab98b"}]
+    handle(sns(pointer), LambdaContext())
+    assert "a pointer to a payload" in reason(runtime)["errors"][0]["detail"]
+    assert failures(handle(sqs(pointer), LambdaContext())) == ["message-0"]
+    assert "bodies" not in log.getvalue()
+
+
+@pytest.mark.parametrize("event", [kafka({"emails-0": [b""]}), ckafka("")], ids=["kafka", "ckafka"])
+def test_tombstone_is_ignored_and_logged(
+    runtime: Runtime, ses: Emulator, log: io.StringIO, event: dict[str, Any]
+) -> None:
+    record = event["Records"][0]["Ckafka"] if "Records" in event else event["records"]["emails-0"][0]
+    record["msgBody" if "Records" in event else "value"] = None
+    handle(event, LambdaContext())
+    line = json.loads(log.getvalue().splitlines()[0])
+    assert (line["message"], line["state"]) == ("message ignored", "ignored")
+    assert runtime.ledger.dead_letters() == []
+    handle(sns(None), LambdaContext())  # of other sources a message without a body is a mistake
+    assert reason(runtime)["code"] == "InvalidRequest"
+
+
+OF_DETAILS = """
+[queues.orders]
+match = {match}
+when = '''"detail-type" == 'Order paid' && detail.paid'''
+[queues.orders.email]
+from = "Shop <noreply@mail.shop.example>"
+subject = "Thank you"
+template.id = 100093
+[queues.orders.map]
+to = "detail.buyer.email"
+template.data.message = "source"
+"""
+
+
+@pytest.mark.parametrize(
+    "match", ['{ source = "shop.orders" }', '{ queue = "emails" }', '{ source = "sqs" }'], ids=str
+)
+def test_event_of_a_rule_is_mapped_as_a_whole_by_its_source_or_queue(
+    configured: Any, ses: Emulator, match: str
+) -> None:
+    configured(match, OF_DETAILS)
+    handle(sqs(rule_event(ORDER), rule_event({**ORDER, "paid": False}, id="2")), LambdaContext())
+    assert [mail.subject for mail in ses.inbox()] == ["Thank you"]
+
+
+def test_detail_of_a_rules_event_is_the_body(runtime: Runtime, ses: Emulator) -> None:
+    event = rule_event(body(subject="directly"))
+    assert handle(event, LambdaContext()) == {"records": 1}
+    assert failures(handle(sqs(event, rule_event(body(subject="queued"), id="2")), LambdaContext())) == []
+    assert [mail.subject for mail in ses.inbox()] == ["directly", "queued"]
+    handle(rule_event(body(to="nobody"), id="3"), LambdaContext())
+    assert reason(runtime)["errors"][0]["pointer"] == "/detail/to"
+
+
 def test_other_origins_are_not_mapped(configured: Any, ses: Emulator) -> None:
     configured('{ topic = "orders" }')
     assert failures(handle(sqs(ORDER, body()), LambdaContext())) == ["message-0"]
@@ -249,7 +351,9 @@ def test_message_without_an_identity_that_no_table_selects_is_logged(
     configured: Any, runtime: Runtime, log: io.StringIO
 ) -> None:
     configured('{ queue = "emails" }')
-    handle(rabbitmq({**ORDER, "paid": False}, identified=False), LambdaContext())
+    event = activemq({**ORDER, "paid": False})
+    del event["messages"][0]["messageID"]
+    handle(event, LambdaContext())
     line = json.loads(log.getvalue())
     assert (line.get("id"), line["state"]) == (None, "ignored")
 

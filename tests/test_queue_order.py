@@ -11,7 +11,7 @@ from factories import LambdaContext, body, scf_context
 from mailer.errors import StoreUnavailable
 from mailer.triggers.messages import RedeliveryRequired
 from mailer.triggers.queue import handle
-from queue_events import ckafka, failures, kafka, sqs, tdmq
+from queue_events import ckafka, dynamodb, failures, kafka, kinesis, sqs, tdmq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ORDERED: dict[str, tuple[Callable[[list[Any]], dict[str, Any]], Any]] = {
     "fifo": (lambda bodies: sqs(*bodies, group="one"), LambdaContext(30)),
     "kafka": (lambda bodies: kafka({"emails-0": bodies}), LambdaContext(30)),
+    "kinesis": (lambda bodies: kinesis(*bodies), LambdaContext(30)),
+    "dynamodb": (lambda bodies: dynamodb(*bodies), LambdaContext(30)),
     "ckafka": (lambda bodies: ckafka(*bodies), scf_context(30)),
     "tdmq": (lambda bodies: tdmq(*bodies, topic_type="2"), scf_context(30)),
 }
@@ -66,7 +68,7 @@ def test_groups_and_partitions_do_not_wait_for_each_other(runtime: Runtime, ses:
         assert sent(ses, key) == [f"{key} {number}" for number in range(3)]
 
 
-@pytest.mark.parametrize("source", ["fifo", "kafka", "ckafka"])
+@pytest.mark.parametrize("source", ["fifo", "kafka", "kinesis", "dynamodb", "ckafka"])
 def test_fault_that_outlasts_the_time_stops_the_ordering_key_until_redelivery(
     runtime: Runtime, ses: Emulator, source: str
 ) -> None:
@@ -100,7 +102,7 @@ def test_refused_message_stops_its_group_once_and_then_lets_the_others_pass(
     assert sent(ses, "a") == ["a 0", "a 1"]
 
 
-@pytest.mark.parametrize("source", ["fifo", "kafka", "ckafka"])
+@pytest.mark.parametrize("source", ["fifo", "kafka", "kinesis", "dynamodb", "ckafka"])
 def test_no_time_left_returns_all_without_asking_the_store(
     runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:

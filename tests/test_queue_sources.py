@@ -25,10 +25,13 @@ from queue_events import (
     ckafka,
     cloud_event,
     cmq,
+    dynamodb,
     encoded,
     failures,
     kafka,
+    kinesis,
     rabbitmq,
+    rule_event,
     sns,
     sns_in_sqs,
     sqs,
@@ -45,14 +48,18 @@ if TYPE_CHECKING:
 BATCHES: dict[str, Callable[..., dict[str, Any]]] = {
     "sqs": sqs,
     "kafka": lambda *bodies: kafka({"emails-0": list(bodies)}),
+    "kinesis": kinesis,
+    "dynamodb": dynamodb,
     "activemq": activemq,
     "rabbitmq": rabbitmq,
     "ckafka": ckafka,
     "cmq": cmq,
     "tdmq": tdmq,
 }
+PARTIAL_RESPONSE = {"sqs", "kafka", "kinesis", "dynamodb"}
 every_source = pytest.mark.parametrize("source", BATCHES)
-whole_batch = pytest.mark.parametrize("source", sorted(BATCHES.keys() - {"sqs", "kafka"}))
+every_source_of_bytes = pytest.mark.parametrize("source", [name for name in BATCHES if name != "dynamodb"])
+whole_batch = pytest.mark.parametrize("source", sorted(BATCHES.keys() - PARTIAL_RESPONSE))
 
 
 def context(source: str, seconds: float = 30.0) -> Any:
@@ -78,7 +85,7 @@ def test_a_batch_is_sent_once_over_five_deliveries(runtime: Runtime, ses: Emulat
     assert len(ses.calls()) == 2
 
 
-@every_source
+@every_source_of_bytes
 @pytest.mark.parametrize(
     ("bad", "rule"),
     [
@@ -129,7 +136,8 @@ def test_email_that_ses_refuses_is_a_dead_letter(runtime: Runtime, ses: Emulator
         return
     (letter,) = letters(runtime)
     assert letter["reason"]["code"] == "FailedOperation.InvalidTemplateID"
-    assert json.loads(letter["body"]) == refused
+    kept = json.loads(letter["body"])
+    assert (kept["NewImage"] if source == "dynamodb" else kept) == refused
 
 
 @every_source
@@ -273,11 +281,13 @@ REDELIVERED: dict[str, Callable[..., dict[str, Any]]] = {
     "sqs": sqs,
     "sns": sns,
     "sns in sqs": sns_in_sqs,
+    "dynamodb": dynamodb,
     "activemq": activemq,
     "rabbitmq": rabbitmq,
     "cmq": cmq,
     "tdmq": tdmq,
     "cloud event": cloud_event,
+    "event of a rule": rule_event,
     "invoke": lambda one: one,
 }
 
@@ -293,6 +303,9 @@ def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
     assert letters(runtime) == []
 
 
+RULE_EVENT_KEY = "eventbridge:shop.orders:6a7e8feb-b491-4cf7-a9f1-bf3703467718"
+
+
 @pytest.mark.parametrize(
     ("event", "ctx", "key"),
     [
@@ -301,10 +314,22 @@ def test_redelivery_by_the_platform_is_the_same_email_whatever_it_holds(
         (cloud_event(body()), scf_context(), "cloudevent:/shop:A-1"),
         (sqs(cloud_event(body())), LambdaContext(), "cloudevent:/shop:A-1"),
         (ckafka(cloud_event(body())), scf_context(), "cloudevent:/shop:A-1"),
+        (rule_event(body()), LambdaContext(), RULE_EVENT_KEY),
+        (sqs(rule_event(body())), LambdaContext(), RULE_EVENT_KEY),
         (body(), LambdaContext(), "invoke:11111111-2222-3333-4444-555555555555"),
         (body(), scf_context(), "invoke:f03dc946-3df4-45a0-8e54-000000000000"),
     ],
-    ids=["sqs", "sns", "event", "event in sqs", "event in ckafka", "invoke on lambda", "invoke on scf"],
+    ids=[
+        "sqs",
+        "sns",
+        "event",
+        "event in sqs",
+        "event in ckafka",
+        "event of a rule",
+        "event of a rule in sqs",
+        "invoke on lambda",
+        "invoke on scf",
+    ],
 )
 def test_identity_of_a_message_is_the_text_that_earlier_versions_stored(
     runtime: Runtime, ses: Emulator, event: dict[str, Any], ctx: Any, key: str
@@ -380,9 +405,10 @@ def test_notification_that_only_looks_enveloped_is_read_as_it_is(runtime: Runtim
     assert subjects(ses) == ["Notification"]
 
 
-def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, ses: Emulator) -> None:
-    keyed = body(idempotency_key="order-1")
-    event = rabbitmq(body(), keyed, identified=False)
+def test_message_of_activemq_without_any_identity_is_refused(runtime: Runtime, ses: Emulator) -> None:
+    event = activemq(body(), body(idempotency_key="order-1"))
+    for message in event["messages"]:
+        del message["messageID"]
     for _ in range(2):
         assert handle(event, LambdaContext()) == {"records": 2}
     (letter,) = letters(runtime)
@@ -392,6 +418,57 @@ def test_message_of_rabbitmq_without_any_identity_is_refused(runtime: Runtime, s
         "errors": [{"pointer": "/idempotency_key", "detail": detail}],
     }
     assert len(ses.calls()) == 1
+
+
+def unidentified(request: Any, **properties: Any) -> dict[str, Any]:
+    event = rabbitmq(request, identified=False)
+    event["rmqMessagesByQueue"]["emails::/"][0]["basicProperties"] |= properties
+    return event
+
+
+@pytest.mark.parametrize(
+    "redelivered",
+    [
+        {},
+        {"headers": {"x-delivery-count": 2, "x-death": [{"count": 1}], "origin": "shop"}},
+        {"expiration": None, "clusterId": "c", "bodySize": 1},
+    ],
+    ids=["as it was", "counted", "without its time to live"],
+)
+def test_message_of_rabbitmq_without_an_id_is_known_by_what_redeliveries_leave(
+    runtime: Runtime, ses: Emulator, redelivered: dict[str, Any]
+) -> None:
+    properties = {
+        "timestamp": "Nov 23, 2026, 9:00:00 AM",
+        "expiration": "60000",
+        "headers": {"origin": "shop"},
+    }
+    handle(unidentified(body(), **properties), LambdaContext())
+    event = unidentified(body(), **{**properties, **redelivered})
+    event["rmqMessagesByQueue"]["emails::/"][0]["redelivered"] = True
+    assert handle(event, LambdaContext()) == {"records": 1}
+    assert len(ses.calls()) == 1
+    assert letters(runtime) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        unidentified(body(subject="Other")),
+        unidentified(body(), timestamp="Nov 23, 2026, 9:00:01 AM"),
+        unidentified(body(), correlationId="c-2"),
+        unidentified(body(), headers={"order": "2"}),
+        unidentified(body(idempotency_key="order-2")),
+        {**rabbitmq(), "rmqMessagesByQueue": {"emails::other": [{"data": encoded(body())}]}},
+    ],
+    ids=["body", "time", "correlation", "header", "key in the body", "virtual host"],
+)
+def test_message_of_rabbitmq_without_an_id_is_another_email_if_it_differs(
+    runtime: Runtime, ses: Emulator, other: dict[str, Any]
+) -> None:
+    for event in (unidentified(body()), other, other):
+        assert handle(event, LambdaContext()) == {"records": 1}
+    assert len(ses.calls()) == 2
 
 
 @pytest.mark.parametrize(
@@ -537,7 +614,18 @@ JSON = st.recursive(
 SAMPLES = [
     f"{cloud}/queue-{name}.json"
     for cloud, names in {
-        "aws": ("sqs-fifo", "sqs-sns", "sns", "kafka-msk", "activemq", "rabbitmq", "invoke"),
+        "aws": (
+            "sqs-fifo",
+            "sqs-sns",
+            "eventbridge-rule",
+            "sns",
+            "kafka-msk",
+            "kinesis",
+            "dynamodb",
+            "activemq",
+            "rabbitmq",
+            "invoke",
+        ),
         "tencent": ("ckafka", "cmq", "tdmq", "tdmq-list", "eventbridge", "invoke-native"),
     }.items()
     for name in names

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _WHOLE_BATCH = frozenset({"RedeliveryRequired", "BatchTooLarge"})
 MAY_RAISE = {
     "sqs": frozenset({"BatchTooLarge"}),
-    "kafka": frozenset({"BatchTooLarge"}),
+    **dict.fromkeys(("kafka", "kinesis", "dynamodb"), frozenset({"BatchTooLarge"})),
     **dict.fromkeys(("sns", "activemq", "rabbitmq", "ckafka", "cmq", "eventbridge"), _WHOLE_BATCH),
+    "pipes": _WHOLE_BATCH,
     "invoke": frozenset({"RedeliveryRequired"}),
     "http": frozenset[str](),
     "schedule": frozenset[str](),
@@ -60,6 +61,9 @@ def faults(mutant: Mutant, seen: Observation) -> Iterator[str]:
         "schedule": lambda: _named(seen.answer, "job", "code"),
         "sqs": lambda: _sqs(mutant.event, seen.answer),
         "kafka": lambda: _kafka(mutant.event, seen.answer),
+        "kinesis": lambda: _stream(mutant.event, seen.answer, "kinesis", "sequenceNumber"),
+        "dynamodb": lambda: _stream(mutant.event, seen.answer, "dynamodb", "SequenceNumber"),
+        "pipes": lambda: _pipes(mutant.event, seen.answer),
         "invoke": lambda: _named(seen.answer, "state", "code"),
     }
     yield from checks.get(source, lambda: _records(seen.answer))()
@@ -176,3 +180,25 @@ def _kafka(event: Any, answer: Any) -> Iterator[str]:
             yield "an identifier that is no record's"
         elif len(identifiers) > len(event["records"]):
             yield "more identifiers than partitions"
+
+
+def _stream(event: Any, answer: Any, field: str, name: str) -> Iterator[str]:
+    identifiers = _identifiers(answer)
+    known = [
+        as_text(as_object(record.get(field)).get(name)) or None for record in as_objects(event["Records"])
+    ]
+    if identifiers is None:
+        yield "no partial batch response"
+    elif any(identifier not in known for identifier in identifiers):
+        yield "an identifier that is no record's"
+
+
+def _pipes(event: Any, answer: Any) -> Iterator[str]:
+    identifiers = _identifiers(answer)
+    known = {
+        as_text(record.get(name)) or None for record in as_objects(event) for name in ("messageId", "eventID")
+    }
+    if identifiers is None:
+        yield from _records(answer)
+    elif any(identifier not in known for identifier in identifiers):
+        yield "an identifier that is no record's"

@@ -27,7 +27,8 @@ TEXTS = (
     "Bearer", "Bearer ", "Basic eA==", "gzip", "chunked", "text/plain", "application/json; charset=utf-16",
     "eA", "eA==", "e A=", "_-8=",
     "[]", "{}", '"', "\\", "'", "１２３", "ａｎｎ@customer.example", "İ", "ﬀ", "ſs",
-    "digest", "sweep", "plan", "aws:sqs", "aws:sns", "aws:kafka", "aws:mq", "aws:rmq", "1.0", "Timer",
+    "digest", "sweep", "plan", "aws:sqs", "aws:sns", "aws:kafka", "aws:kinesis",
+    "aws:dynamodb", "aws:mq", "aws:rmq", "1.0", "Timer",
     "GET", "PUT",
 )  # fmt: skip
 NAMES = (

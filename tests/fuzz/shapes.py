@@ -91,32 +91,10 @@ SHAPES: dict[str, Any] = {
             "a-0": [{"topic": "a", "offset": 1, "value": None}, {"topic": "a", "offset": 2, "value": _DATA}]
         },
     },
-    "aws/queue-kinesis": {
-        "Records": [
-            {
-                "eventSource": "aws:kinesis",
-                "eventID": "shardId-0:1",
-                "kinesis": {"data": _DATA, "sequenceNumber": "1", "partitionKey": "a"},
-            }
-        ]
-    },
-    "aws/queue-dynamodb": {
-        "Records": [
-            {
-                "eventSource": "aws:dynamodb",
-                "eventID": "1",
-                "dynamodb": {"NewImage": {"email": {"S": _BODY}}, "SequenceNumber": "1"},
-            }
-        ]
-    },
-    "aws/queue-eventbridge-rule": {
-        "version": "0",
-        "id": "6a7e8feb",
-        "source": "shop",
-        "detail-type": "paid",
-        "detail": EMAIL,
-    },
-    "aws/queue-pipes": [{"messageId": "1", "eventSource": "aws:sqs", "body": _BODY}],
+    "aws/queue-pipes-transformed": [EMAIL, {**EMAIL, "idempotency_key": "order-1"}],
+    "aws/queue-pipes-kafka": [
+        {"eventSource": "aws:kafka", "eventSourceKey": "a-0", "topic": "a", "offset": 1, "value": _DATA}
+    ],
     "aws/queue-invoke-digest-item": _ITEM,
     "tencent/queue-cloud-event-base64": {**_CLOUD_EVENT, "data_base64": _DATA},
     "tencent/queue-ckafka-fault": {

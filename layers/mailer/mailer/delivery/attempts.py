@@ -33,6 +33,7 @@ class EmailKeys(NamedTuple):
 def first_attempt(request: EmailRequest, keys: EmailKeys, trigger: str, account: str) -> Attempt:
     """Return the first attempt of a delivery: content is compared under a caller's key alone."""
     key, old_text = keys.identity()
+    message = PlatformKey.of(keys.platform_key or "")
     email_id, old_id = key.email_id(account), id_for(account, old_text)
     return Attempt(
         email_id,
@@ -41,6 +42,8 @@ def first_attempt(request: EmailRequest, keys: EmailKeys, trigger: str, account:
         fingerprint=request.content_fingerprint() if keys.callers_key else None,
         namespace=key.namespace,
         old_id=None if old_id == email_id else old_id,
+        stay=message.stay,
+        received_before=message.received_before,
     )
 
 
@@ -55,6 +58,7 @@ def next_attempt(attempt: Attempt, *, stored: bool) -> Attempt:
         attempt.namespace,
         attempt.old_id,
         attempt.stored_by or (attempt.token if stored and not attempt.stored else None),
+        attempt.stay,
     )
 
 

@@ -47,10 +47,16 @@ class Key:
 
 
 class PlatformKey(NamedTuple):
-    """A platform's key, and the one of version 0.1.0 for the same event, where it was another."""
+    """A platform's key, and the one of version 0.1.0 for the same event, where it was another.
+
+    `stay` identifies the time that a message spends in its queue, over all its receives;
+    `received_before` says that this is not the first of them.
+    """
 
     text: str
     old_text: str | None = None
+    stay: str | None = None
+    received_before: bool = False
 
     @classmethod
     def of(cls, key: PlatformKey | str) -> PlatformKey:

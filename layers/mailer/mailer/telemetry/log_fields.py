@@ -16,11 +16,13 @@ MAX_TOKENS = 8  # of a JSON pointer
 _HASH_CHARACTERS = 12
 _INDEX = re.compile(r"[0-9]{1,6}")
 # Keys of messages whose broker, not their sender, gives them an id: `sqs:MESSAGE-ID`.
-_BROKER_KEY = re.compile(r"(?:sqs|sns|kafka|ckafka|cmq|tdmq|activemq|invoke):[A-Za-z0-9:._/,-]{1,200}")
+_BROKER_KEY = re.compile(
+    r"(?:sqs|sns|kafka|kinesis|dynamodb|ckafka|cmq|tdmq|activemq|invoke):[A-Za-z0-9:._/,-]{1,200}"
+)
 _ENVELOPE_FIELDS = frozenset(
     {"digest", "recipient", "item", "item_id", "time_zone", "emails", "event", "email", "timestamp"}
     | {"specversion", "id", "source", "type", "data", "data_base64"}
-    | {"Message", "job", "scheduled_time"}
+    | {"Message", "job", "scheduled_time", "NewImage", "detail"}
 )
 
 

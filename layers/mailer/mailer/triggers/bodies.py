@@ -1,6 +1,6 @@
 """Parse a message's body: an email request in either form, a digest's item, or a payload of mailer.toml.
 
-Each may be the `data` of a CloudEvent in structured mode (CloudEvents 1.0, JSON format).
+Each may be in an envelope.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from mailer.email.request import EmailRequest
 from mailer.email.strict_json import check_object, read_object
-from mailer.errors import FieldError, InvalidRequest
+from mailer.errors import InvalidRequest
 
-from .fields import from_base64, message_key
+from .envelopes import read_envelope
+from .foreign_formats import foreign_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # The threads of a batch take turns, since each could hold the values of a large document; as only one of them
 # computes at a time anyway, this costs no time.
 _ONE_AT_A_TIME = threading.Lock()
+# A record without a value deletes the earlier ones of its key from a compacted topic: it carries no message.
+_TOMBSTONES = frozenset({"kafka", "ckafka"})
 _DIGEST_ITEM_FIELDS = {"digest", "recipient"}
 
 
@@ -48,7 +51,7 @@ class DigestItem:
 
 @dataclass(frozen=True)
 class Ignored:
-    """A message for which no `when` of the `tables` of mailer.toml for its origin holds."""
+    """A message that brings no body, or for which no `when` of the `tables` for its origin holds."""
 
     tables: tuple[str, ...]
     platform_key: str | None
@@ -57,41 +60,37 @@ class Ignored:
 def read_body(
     body: Any, origin: Mapping[str, str], key: str | None, config: Config
 ) -> ParsedEmail | DigestItem | Ignored:
-    """Return the email or item in `body` (JSON, or an object), or that mailer.toml leaves it out.
+    """Return the email or item in `body` (JSON, or an object), or that it is left out.
 
-    Its platform's key is its CloudEvent's source and id, else `key`. Raises InvalidRequest with JSON pointers
-    into the body.
+    Its platform's key is the source and id of the event that it is, else `key`. Raises InvalidRequest with
+    JSON pointers into the body.
     """
     with _ONE_AT_A_TIME:
         return _parsed(body, origin, key, config)
 
 
-def is_cloud_event(document: Mapping[str, Any]) -> bool:
-    """Return whether `document` is an event in the JSON format of CloudEvents."""
-    return "specversion" in document
-
-
 def _parsed(
     body: Any, origin: Mapping[str, str], key: str | None, config: Config
 ) -> ParsedEmail | DigestItem | Ignored:
+    if body is None and origin.get("source") in _TOMBSTONES:
+        return Ignored((), key)
     document = _document(body)
-    event = is_cloud_event(document)
-    if event:
-        _check_cloud_event(document)
-        key = message_key("cloudevent", document["source"], document["id"])
-        origin = {**origin, "source": document["source"]}
-    if queues := [queue for queue in config.queues.values() if queue.matches(origin)]:
+    envelope = read_envelope(document, origin, key)
+    if queues := [queue for queue in config.queues.values() if any(map(queue.matches, envelope.origins))]:
         mapping = next((queue.mapping for queue in queues if queue.mapping.matches(document)), None)
         if mapping is None:
-            return Ignored(tuple(queue.table for queue in queues), key)
-        return ParsedEmail(mapping.request(document, config.defaults), key)
-    if not event:
+            return Ignored(tuple(queue.table for queue in queues), envelope.key)
+        return ParsedEmail(mapping.request(document, config.defaults), envelope.key)
+    if not envelope.has_body:
+        return Ignored((), envelope.key)
+    if not envelope.field:
         return _read(document, key, config)
+    pointer = f"/{envelope.field}"
     try:
-        parsed = _read(_data(document), key, config)
+        parsed = _read(_document(envelope.body), envelope.key, config)
     except InvalidRequest as error:
-        raise error.under("/data") from error
-    return replace(parsed, pointer="/data") if isinstance(parsed, DigestItem) else parsed
+        raise error.under(pointer) from error
+    return replace(parsed, pointer=pointer) if isinstance(parsed, DigestItem) else parsed
 
 
 def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEmail | DigestItem:
@@ -101,25 +100,11 @@ def _read(document: dict[str, Any], key: str | None, config: Config) -> ParsedEm
 
 
 def _document(body: Any) -> dict[str, Any]:
+    if isinstance(body, (str, bytes)) and (found := foreign_format(body)):
+        raise InvalidRequest.at("", f"must be JSON, but is {found}")
     if isinstance(body, bytes):
         try:
             body = body.decode()  # `json` would accept UTF-16 and UTF-32 too
         except UnicodeDecodeError as error:
             raise InvalidRequest.at("", "the body is not UTF-8") from error
     return read_object(body) if isinstance(body, str) else check_object(body)
-
-
-def _check_cloud_event(event: dict[str, Any]) -> None:
-    errors = [
-        FieldError(f"/{name}", "must be a text that is not empty")
-        for name in ("id", "source", "type")
-        if not (isinstance(event.get(name), str) and event[name])
-    ]
-    if event["specversion"] != "1.0":
-        errors.append(FieldError("/specversion", "must be 1.0"))
-    if errors:
-        raise InvalidRequest(errors)
-
-
-def _data(event: dict[str, Any]) -> dict[str, Any]:
-    return _document(from_base64(event["data_base64"]) if "data_base64" in event else event.get("data"))

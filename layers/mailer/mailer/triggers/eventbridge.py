@@ -1,4 +1,7 @@
-"""Tencent EventBridge: a CloudEvent or an `EventList` of them, with messages of TDMQ or any other data."""
+"""EventBridge of either cloud, pushed asynchronously: an event of a rule on AWS, as a CloudEvent on Tencent.
+
+Tencent's may be in an `EventList`, and hold messages of TDMQ or any other data.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .bodies import is_cloud_event
+from .envelopes import is_cloud_event, is_rule_event
 from .fields import as_object, as_objects, as_text, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 
@@ -14,7 +17,8 @@ ORDERED = {"1": "whole topic", "2": "partition"}  # TDMQ's topic types that keep
 
 
 def _matches(event: Any) -> bool:
-    return isinstance(as_object(event).get("EventList"), list) or is_cloud_event(as_object(event))
+    document = as_object(event)
+    return isinstance(document.get("EventList"), list) or is_cloud_event(document) or is_rule_event(document)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
@@ -23,6 +27,8 @@ def _messages(event: dict[str, Any]) -> list[Message]:
 
 
 def _message(event: dict[str, Any]) -> Message:
+    if is_rule_event(event):
+        return Message(message_key("eventbridge", event["source"], event["id"]), event)
     data = as_object(event.get("data"))
     if "msgBody" not in data:
         return Message(message_key("cloudevent", event.get("source"), event.get("id")), event)

@@ -59,6 +59,11 @@ def arn_name(arn: Any) -> str:
     return as_text(arn).rpartition(":")[2]
 
 
+def arn_resource(arn: Any) -> str:
+    """Return the name of the stream or table in an ARN (`…:stream/NAME`, `…:table/NAME/stream/TIME`)."""
+    return as_text(arn).rpartition(":table/")[2].rpartition(":stream/")[2].partition("/")[0]
+
+
 def from_base64(value: Any) -> Any:
     """Return the bytes that `value` encodes, or `value` itself if it is not base64."""
     try:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailer.email.limits import MAX_MESSAGES
 from mailer.ledger import DeferPolicy
 
 from .fields import as_int, as_object, as_objects, as_text, from_base64, message_key, record_hash
 from .messages import LEDGER_DLQ, Message, MessageSource
+from .partial_response import first_of_each_ordering_key
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_SOURCES = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")  # AWS writes the last two
+KAFKA_SOURCES = ("aws:kafka", "aws:SelfManagedKafka", "SelfManagedKafka")  # AWS writes the last two
 
 
 def _matches(event: Any) -> bool:
-    return as_object(event).get("eventSource") in _SOURCES and isinstance(event.get("records"), dict)
+    return as_object(event).get("eventSource") in KAFKA_SOURCES and isinstance(event.get("records"), dict)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
@@ -35,6 +33,12 @@ def _cluster(event: dict[str, Any]) -> str:
     """Return the cluster's ARN, or the brokers of a self-managed one in an order that is always the same."""
     brokers = as_text(event.get("bootstrapServers")).split(",")
     return as_text(event.get("eventSourceArn")) or ",".join(sorted(broker.strip() for broker in brokers))
+
+
+def kafka_pipes_message(record: dict[str, Any]) -> Message:
+    """Return the message in a record of EventBridge Pipes, which names its own cluster and partition."""
+    arn = as_text(record.get("eventSourceArn"))
+    return _message(_cluster(record), arn, as_text(record.get("eventSourceKey")), record)
 
 
 def _message(cluster: str, arn: str, partition: str, record: dict[str, Any]) -> Message:
@@ -54,12 +58,6 @@ def _message(cluster: str, arn: str, partition: str, record: dict[str, Any]) -> 
     )
 
 
-def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
-    """Return the first record of each partition to redeliver: Lambda continues from there."""
-    first: dict[str | None, Any] = {}
-    for message in nacked:
-        first.setdefault(message.ordering_key, message.item_identifier)
-    return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in first.values()]}
-
-
-KAFKA = MessageSource("kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, _partial_response)
+KAFKA = MessageSource(
+    "kafka", DeferPolicy.WHEN_HALTED, LEDGER_DLQ, _matches, _messages, first_of_each_ordering_key
+)

@@ -13,17 +13,23 @@ from .amazon_mq import ACTIVEMQ, RABBITMQ
 from .ckafka import CKAFKA
 from .cmq import CMQ
 from .dead_letters import add_dead_letter
+from .dynamodb import DYNAMODB
 from .eventbridge import EVENTBRIDGE
 from .invoke import handle_invocation, is_invocation, request_id
 from .kafka import KAFKA
+from .kinesis import KINESIS
 from .messages import Ack, BatchTooLarge, RedeliveryRequired, process
+from .pipes import PIPES_OTHER, PIPES_SQS, PIPES_STREAM
 from .sns import SNS
 from .sqs import SQS
 
 if TYPE_CHECKING:
     from .messages import MessageSource
 
-SOURCES = (SQS, SNS, KAFKA, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE)
+SOURCES = (
+    SQS, SNS, KAFKA, KINESIS, DYNAMODB, ACTIVEMQ, RABBITMQ, CKAFKA, CMQ, EVENTBRIDGE,
+    PIPES_SQS, PIPES_STREAM, PIPES_OTHER,
+)  # fmt: skip
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
 from mailer.ledger import DeferPolicy
 
-from .fields import arn_name, as_int, as_object, as_objects, as_text, message_key
+from .fields import arn_name, as_int, as_object, as_objects, as_text, message_key, record_hash
 from .messages import PLATFORM_DLQ, Message, MessageSource
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .partial_response import every_item
 
 
 def _matches(event: Any) -> bool:
@@ -22,10 +20,14 @@ def _matches(event: Any) -> bool:
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
-    return [_message(record) for record in as_objects(event["Records"])]
+    return [sqs_message(record) for record in as_objects(event["Records"])]
 
 
-def _message(record: dict[str, Any]) -> Message:
+def sqs_message(record: dict[str, Any]) -> Message:
+    """Return the message in a record, or the notification of SNS in that message.
+
+    Its stay begins with its first receive: a redrive from a dead-letter queue begins another one.
+    """
     attributes = as_object(record.get("attributes"))
     key, body = message_key("sqs", record.get("messageId")), record.get("body")
     origin = {"source": "sqs", "queue": arn_name(record.get("eventSourceARN"))}
@@ -40,7 +42,13 @@ def _message(record: dict[str, Any]) -> Message:
         ordering_key=as_text(attributes.get("MessageGroupId")) or None,
         receive_count=as_int(attributes.get("ApproximateReceiveCount")) or 1,
         item_identifier=as_text(record.get("messageId")) or None,
+        stay=_stay(record.get("messageId"), attributes.get("ApproximateFirstReceiveTimestamp")),
     )
+
+
+def _stay(message_id: Any, first_received: Any) -> str | None:
+    known = as_text(message_id) and as_text(first_received)
+    return record_hash({"id": message_id, "since": first_received}, "id", "since") if known else None
 
 
 def _notification(body: Any) -> dict[str, Any] | None:
@@ -59,9 +67,4 @@ def _notification(body: Any) -> dict[str, Any] | None:
     return document if enveloped else None
 
 
-def _partial_response(nacked: Sequence[Message]) -> dict[str, Any]:
-    """Return the records to redeliver; Lambda fails the whole batch for an identifier that is not a text."""
-    return {"batchItemFailures": [{"itemIdentifier": message.item_identifier} for message in nacked]}
-
-
-SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, _partial_response)
+SQS = MessageSource("sqs", DeferPolicy.WHEN_HALTED, PLATFORM_DLQ, _matches, _messages, every_item)

@@ -9,7 +9,7 @@
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients, drop_suppressed;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
 --         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
---         namespace, from_state, send_at, expires_at, clock_offset (ms) (each may be absent)
+--         namespace, from_state, stay, received_before, send_at, expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -76,6 +76,11 @@ if BLOCKS[record.state] then
   end
 end
 
+-- A queue delivers again what was refused before: nothing is mended until the message leaves the queue.
+if params.received_before and record.state == 'refused' and record.stay == params.stay then
+  return duplicate()
+end
+
 -- A new record, or one that was certainly not sent, takes the request as it is now.
 local function store_request()
   if resuming then
@@ -92,6 +97,7 @@ local function store_request()
     route = cjson.encode(params.route),
     smtp_message_id = params.smtp_message_id,
     trigger = params.trigger,
+    stay = params.stay or '',
     attempts_before = record.attempts,
     promised = params.from_state and '1' or '0',
   })
