@@ -42,6 +42,7 @@ EMAIL = {
 # Response and states of the sample events whose result is not status 200 and one accepted email.
 EXPECTED = {
     "aws/http-batch.json": ("200", ["accepted", "accepted"]),
+    "aws/http-webhook-hubspot.json": ("200", ["accepted", "accepted"]),
     "aws/queue-activemq.json": ("2 done", ["accepted", "accepted"]),
     "aws/queue-dynamodb.json": ("3 done", ["accepted", "accepted", "ignored"]),
     "aws/queue-eventbridge-rule.json": ("1 done", ["accepted"]),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailer.email.forms import is_form
 from mailer.errors import InvalidRequest, UnknownEvent
 from mailer.triggers.http_events import HttpRequest, read_http, write_http
 from request_bodies import json_values, mutated_bodies
@@ -74,6 +75,21 @@ def scf_gateway(**fields: Any) -> dict[str, Any]:
     }
 
 
+def balancer(**fields: Any) -> dict[str, Any]:
+    """Return an event of a load balancer of AWS."""
+    event = rest_api(requestContext={"elb": {"targetGroupArn": "arn:aws:elb"}}, **fields)
+    del event["resource"]
+    return event
+
+
+def clb(**fields: Any) -> dict[str, Any]:
+    return {
+        "headers": {"X-Method": "POST", "X-Uri": "/emails?page=2?", "Authorization": "Bearer k"},
+        "payload": BODY,
+        **fields,
+    }
+
+
 def scf_url(**fields: Any) -> dict[str, Any]:
     return {
         "body": BODY,
@@ -125,7 +141,11 @@ def test_the_sample_events_are_recognised(file: Path) -> None:
     assert request.method in {"GET", "POST"}
     assert request.path.startswith("/")
     assert all(name == name.lower() for name in request.headers)
-    assert request.body == b"" or isinstance(json.loads(request.body), (dict, list))
+    assert (
+        request.body == b""
+        or is_form(request.headers.get("content-type", ""))
+        or isinstance(json.loads(request.body), (dict, list))
+    )
 
 
 @every_shape
@@ -196,6 +216,25 @@ def test_the_path_is_read_without_the_stage(event: dict[str, Any], path: str) ->
     assert read_http(event)[1].path == path
 
 
+@pytest.mark.parametrize(
+    ("event", "full_path"),
+    [
+        (http_api("prod", rawPath="/prod/emails", rawQueryString="a=%20&b"), "/prod/emails?a=%20&b"),
+        (http_api(), "/emails"),
+        (rest_api(), "/emails"),
+        (rest_api(requestContext={"path": "/prod/emails"}), "/prod/emails"),
+        (rest_api(queryStringParameters={"a": "1 2"}), "/emails?a=1+2"),
+        (rest_api(multiValueQueryStringParameters={"a": ["1", "2"]}), "/emails?a=1&a=2"),
+        (balancer(queryStringParameters={"a": "%20"}), "/emails?a=%20"),
+        (scf_url(queryString={"a": "1", "b": None}), "/emails?a=1&b="),
+        (scf_url(queryString={"a": "\ud800"}), "/emails?a=%ED%A0%80"),
+        (clb(headers={"X-Method": "POST", "X-Uri": "/emails?a=1"}), "/emails?a=1"),
+    ],
+)
+def test_the_full_path_is_as_the_client_wrote_it(event: dict[str, Any], full_path: str) -> None:
+    assert read_http(event)[1].full_path == full_path
+
+
 def test_an_event_without_any_path_is_for_the_root() -> None:
     event = lambda_url(requestContext={"domainName": "a.lambda-url.b", "http": {"method": "GET"}})
     del event["rawPath"]
@@ -228,21 +267,6 @@ def test_another_event_is_refused(event: Any) -> None:
             "detail": "is not an HTTP event of API Gateway, a function URL, a load balancer or SCF",
         }
     ]
-
-
-def balancer(**fields: Any) -> dict[str, Any]:
-    """Return an event of a load balancer of AWS."""
-    event = rest_api(requestContext={"elb": {"targetGroupArn": "arn:aws:elb"}}, **fields)
-    del event["resource"]
-    return event
-
-
-def clb(**fields: Any) -> dict[str, Any]:
-    return {
-        "headers": {"X-Method": "POST", "X-Uri": "/emails?page=2?", "Authorization": "Bearer k"},
-        "payload": BODY,
-        **fields,
-    }
 
 
 def test_balancers_of_both_clouds_are_recognised() -> None:

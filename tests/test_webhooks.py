@@ -18,10 +18,15 @@ from http_calls import SHAPES, api_gateway_v2, call, clb, lambda_url
 from local.signing import SIGNERS, WEBHOOK_SECRETS, github, standard_webhooks
 from mailer import clock
 from mailer.config.file import Config
-from mailer.config.webhook_schemes import SCHEMES, TOLERANCE
+from mailer.config.webhook_delivery import Delivery
+from mailer.config.webhook_hmac import TOLERANCE
+from mailer.config.webhook_schemes import SCHEMES
+from mailer.delivery.deliver import deliver
+from mailer.delivery.outcome import Disposition, Outcome
 from mailer.email.identity import Key, KeyKind
 from mailer.errors import ConfigurationError, StoreUnavailable
 from mailer.http_api import app
+from mailer.ledger.record import State
 
 if TYPE_CHECKING:
     import io
@@ -306,6 +311,215 @@ def test_each_of_several_secrets_is_accepted_during_a_rotation(
     assert post(source, text)[0] == 401
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+COMMAND = "command=%2Fask&user_name=ivo&text=Where+is+it%3F&text2=&x=1&x=2"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_form_becomes_one_email_through_every_shape(
+    environment: dict[str, str], ses: Emulator, shape: Shape
+) -> None:
+    headers = {**FORM, **signed("commands", COMMAND)}
+    for replayed in (False, True):
+        status, _, answer = post("commands", COMMAND, headers, shape)
+        assert (status, answer["replayed"]) == (200, replayed)
+    (mail,) = ses.inbox()
+    assert mail.text == "ivo: Where is it?"
+    assert post("commands", COMMAND.replace("ivo", "eve"), headers, shape)[0] == 401
+
+
+def test_form_that_its_table_leaves_out_is_204_and_one_with_a_file_is_422(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    other = COMMAND.replace("ask", "tell")
+    assert post("commands", other, {**FORM, **signed("commands", other)})[0] == 204
+    part = 'Content-Disposition: form-data; name="text"; filename="a.txt"'
+    text = f"--b\r\n{part}\r\n\r\n1\r\n--b--"
+    headers = {"Content-Type": "multipart/form-data; boundary=b", **signed("commands", text)}
+    assert post("commands", text, headers)[0] == 422
+    assert letters(runtime)[0]["body"] == text
+    assert ses.calls() == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/mixed", "application/xml"])
+def test_webhook_that_is_neither_json_nor_a_form_is_415(environment: dict[str, str], kind: str) -> None:
+    assert post("commands", COMMAND, {**signed("commands", COMMAND), "Content-Type": kind})[0] == 415
+
+
+ORDER: dict[str, Any] = {
+    "email": "lea@customer.example",
+    "name": "#7",
+    "created_at": "2026-11-23T23:30:00-05:00",
+    "currency": "JPY",
+    "total_price": "1403",
+    "customer": {"first_name": "<Lea>"},
+    "line_items": [{"title": "Lamp"}],
+}
+
+
+def test_templates_see_payload_and_headers_and_a_missing_field_is_a_dead_letter(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    def order(text: str, topic: str = "orders/paid") -> tuple[int, dict[str, str], Any]:
+        return post("orders", text, {**signed("orders", text), "X-Shopify-Topic": topic})
+
+    assert order(json.dumps(ORDER), "orders/cancelled")[0] == 204
+    assert order(json.dumps(ORDER))[0] == 200
+    (mail,) = ses.inbox()
+    assert mail.subject == "Your order #7"
+    assert mail.template
+    assert mail.template["data"] == {
+        "name": "&lt;Lea&gt;",
+        "message": "1 item for 1,403 JPY, paid on 24 November 2026.",
+    }
+    status, _, problem = order(json.dumps({**ORDER, "total_price": None, "line_items": "many"}))
+    assert status == 422
+    lacking = json.dumps({name: value for name, value in ORDER.items() if name != "currency"})
+    status, _, problem = order(lacking)
+    why = "the template `render.template.data.message`: `payload.currency` is undefined"
+    assert (status, problem["errors"]) == (422, [{"pointer": "/template/data/message", "detail": why}])
+    assert [letter["body"] for letter in letters(runtime)][-1] == lacking
+
+
+def test_handshake_of_a_sender_is_answered_once_it_is_verified(
+    environment: dict[str, str], ses: Emulator
+) -> None:
+    text = json.dumps({"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV"})
+    event = api_gateway_v2("POST", "/webhooks/commands", signed("commands", text), text)
+    answer = app.handle(event, LambdaContext())
+    assert (answer["statusCode"], answer["body"]) == (200, "3eZbrw1aBm2rZgRNFdxV")
+    assert answer["headers"]["Content-Type"].startswith("text/plain")
+    assert post("commands", text, {})[0] == 401
+    assert ses.calls() == []
+
+
+def contact(address: str, **fields: Any) -> dict[str, Any]:
+    return {"propertyName": "email", "propertyValue": address, **fields}
+
+
+def contacts(*events: Any) -> tuple[int, dict[str, str], Any]:
+    text, variable = json.dumps(events), "MAILER_WEBHOOK_CONTACTS"
+    url = "https://hooks.shop.example/webhooks/contacts"
+    made = SIGNERS[variable](WEBHOOK_SECRETS[variable], text.encode(), "", time.time(), url)
+    return post("contacts", text, {**made, "Host": "hooks.shop.example"})
+
+
+@pytest.fixture
+def contacts_when(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the source of lists have a condition too, and a key for events that have an id."""
+    text = CONFIG.read_text(encoding="utf-8")
+    changed = text.replace("each = ", 'when = "!internal"\neach = ').replace(
+        'to = "propertyValue"', 'to = "propertyValue"\nidempotency_key = "key || propertyValue"'
+    )
+    (tmp_path / "mailer.toml").write_text(changed, encoding="utf-8")
+    monkeypatch.setenv("MAILER_CONFIG", str(tmp_path / "mailer.toml"))
+
+
+def test_each_event_of_a_list_is_an_email_of_its_own(runtime: Runtime, ses: Emulator) -> None:
+    events = (contact("a@customer.example"), {"propertyName": "phone"}, contact("a@customer.example"))
+    status, _, answer = contacts(*events)
+    assert status == 200
+    assert [(one["index"], one["status"], one["state"]) for one in answer["results"]] == [
+        (0, 200, "accepted"),
+        (1, 200, "accepted"),
+    ]
+    again = contacts(*events)[2]
+    assert [one["id"] for one in again["results"]] == [one["id"] for one in answer["results"]]
+    assert {one["replayed"] for one in again["results"]} == {True}
+    assert len(ses.inbox()) == 2
+
+
+def test_events_are_left_out_or_known_by_their_own_key(
+    environment: dict[str, str], contacts_when: None, ses: Emulator
+) -> None:
+    events = [contact("a@customer.example", internal=True), contact("b@customer.example", key="b")]
+    (result,) = contacts(*events)[2]["results"]
+    assert (result["index"], result["replayed"]) == (1, False)
+    (again,) = contacts(events[1])[2]["results"]
+    assert (again["id"], again["replayed"]) == (result["id"], True)
+    assert contacts(events[0])[::2] == (204, None)
+    assert contacts()[::2] == (204, None)
+    assert len(ses.inbox()) == 1
+
+
+def test_refused_event_of_a_list_is_a_dead_letter_of_its_own(runtime: Runtime, ses: Emulator) -> None:
+    refused = "FailedOperation.WrongContentJson@fault.example"
+    events = [contact("nobody"), contact(refused), contact("a@customer.example")]
+    for _ in range(2):
+        status, _, answer = contacts(*events)
+        assert status == 200
+        assert [one["status"] for one in answer["results"]] == [422, 422, 200]
+    first, second = letters(runtime)
+    assert [json.loads(letter["body"]) for letter in (first, second)] == events[:2]
+    assert first["source"].endswith(":0")
+    assert (second["reason"]["code"], second["source"][-2:]) == ("FailedOperation.WrongContentJson", ":1")
+
+
+@pytest.mark.parametrize("count", [1, 21])
+def test_event_that_must_be_delivered_again_is_503_and_the_others_are_sent_once(
+    runtime: Runtime, ses: Emulator, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    def halted(*arguments: Any, **keys: Any) -> Outcome:
+        if arguments[0].to == ("a@customer.example",):
+            return deliver(*arguments, **keys)
+        return Outcome(Disposition.HALTED, "x", State.FAILED, retry_after=7)
+
+    events = [contact("a@customer.example"), *(contact(f"b{n}@customer.example") for n in range(count))]
+    with monkeypatch.context() as while_halted:
+        while_halted.setattr("mailer.delivery.deliver.deliver", halted)
+        status, headers, problem = contacts(*events)
+    assert (status, problem["code"], problem["retryable"]) == (503, "RedeliveryRequired", True)
+    assert (headers["Retry-After"], problem["detail"]) == (
+        "7",
+        f"{count} of {count + 1} events must be delivered again",
+    )
+    assert problem["errors"][0]["pointer"] == "/1"
+    assert len(problem["errors"]) == min(count, 20)
+    assert problem.get("errors_total") == (21 if count == 21 else None)
+    assert [one["replayed"] for one in contacts(*events)[2]["results"][:2]] == [True, False]
+
+
+@pytest.mark.parametrize("text", ["{}", "[[", '"x"', "7", json.dumps([contact("a@customer.example")] * 101)])
+def test_what_is_no_list_of_at_most_a_hundred_events_is_one_dead_letter(
+    runtime: Runtime, ses: Emulator, text: str
+) -> None:
+    variable, url = "MAILER_WEBHOOK_CONTACTS", "https://hooks.shop.example/webhooks/contacts"
+    made = SIGNERS[variable](WEBHOOK_SECRETS[variable], text.encode(), "", time.time(), url)
+    assert post("contacts", text, {**made, "Host": "hooks.shop.example"})[0] == 422
+    (letter,) = letters(runtime)
+    assert letter["body"] == text
+    assert ses.calls() == []
+
+
+def test_event_that_is_nested_too_deep_is_named_by_its_place(environment: dict[str, str]) -> None:
+    status, _, problem = contacts({"a": "x"}, {"b": "\ud800"})
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/1/b")
+
+
+def test_signed_url_is_the_one_that_was_called(environment: dict[str, str], ses: Emulator) -> None:
+    text = "From=%2B6591234567&Body=Open%3F"
+    variable, url = "MAILER_WEBHOOK_TEXTS", "https://hooks.shop.example/webhooks/texts"
+    made = SIGNERS[variable](WEBHOOK_SECRETS[variable], text.encode(), "", 0, url)
+    headers = {**FORM, **made, "Host": "hooks.shop.example"}
+    assert post("texts", text, headers)[0] == 200
+    assert post("texts", text, {**headers, "Host": "other.shop.example"})[0] == 401
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_refusal_says_which_credentials_are_missing(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str
+) -> None:
+    text = CONFIG.read_text(encoding="utf-8").replace('scheme = "token"', f'scheme = "{scheme}"')
+    (tmp_path / "mailer.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("MAILER_CONFIG", str(tmp_path / "mailer.toml"))
+    monkeypatch.setenv("MAILER_WEBHOOK_CONTACT", "shop:a-long-password")
+    encoded = base64.b64encode(b"shop:a-long-password").decode()
+    credentials = f"Basic {encoded}" if scheme == "basic" else "Bearer shop:a-long-password"
+    assert post("contact", PAYLOADS["contact"], {"Authorization": credentials})[0] == 200
+    status, headers, _ = post("contact", PAYLOADS["contact"], {})
+    assert (status, headers["WWW-Authenticate"]) == (401, f'{scheme.title()} realm="mailer"')
+
+
 def test_sender_that_rotates_may_sign_twice(environment: dict[str, str]) -> None:
     text = json.dumps(BILLING)
     headers = signed("billing", text)
@@ -322,7 +536,8 @@ def test_svix_names_of_the_headers_are_accepted(environment: dict[str, str]) -> 
 def test_published_vectors_verify() -> None:
     for scheme, vector in (("standard-webhooks", STANDARD_VECTOR), ("github", GITHUB_VECTOR)):
         secret: Any = SCHEMES[scheme].secret(str(vector["secret"]))
-        assert SCHEMES[scheme].verifies(vector["headers"], vector["body"], [secret], 1614265330.0)  # type: ignore[arg-type]
+        delivery = Delivery(vector["headers"], vector["body"])  # type: ignore[arg-type]
+        assert SCHEMES[scheme].verifies(delivery, [secret], 1614265330.0)
 
 
 @given(st.text().map(str.encode), st.from_regex(r"[A-Za-z0-9_]{1,40}", fullmatch=True))
@@ -338,7 +553,7 @@ def test_what_the_official_library_signs_verifies(body: bytes, event: str) -> No
     }
     assert headers == standard_webhooks(secret, body, event, 1_800_000_000)
     scheme = SCHEMES["standard-webhooks"]
-    assert scheme.verifies(headers, body, [scheme.secret(secret)], 1_800_000_000.0 + TOLERANCE)
+    assert scheme.verifies(Delivery(headers, body), [scheme.secret(secret)], 1_800_000_000.0 + TOLERANCE)
 
 
 @pytest.mark.parametrize("signature", ["v1", "v1,abc", "v1,é", "v1,a,b"])
@@ -357,7 +572,10 @@ def test_official_library_lets_malformed_headers_escape_as_other_errors(signatur
         st.sampled_from(
             [
                 *("webhook-id", "webhook-timestamp", "webhook-signature", "svix-signature"),
-                *("x-hub-signature-256", "stripe-signature", "x-webhook-token"),
+                *("x-hub-signature-256", "stripe-signature", "x-webhook-token", "authorization"),
+                *("x-shopify-hmac-sha256", "paddle-signature", "x-signature", "content-type"),
+                *("x-slack-signature", "x-slack-request-timestamp", "x-twilio-signature"),
+                *("x-hubspot-signature-v3", "x-hubspot-request-timestamp"),
             ]
         ),
         st.one_of(
@@ -372,7 +590,7 @@ def test_official_library_lets_malformed_headers_escape_as_other_errors(signatur
 def test_no_header_makes_a_verifier_raise_or_say_yes(
     scheme: str, headers: dict[str, str], body: bytes
 ) -> None:
-    assert not SCHEMES[scheme].verifies(headers, body, [b"an unknown secret"], 1_800_000_000.0)
+    assert not SCHEMES[scheme].verifies(Delivery(headers, body), [b"an unknown secret"], 1_800_000_000.0)
 
 
 @pytest.mark.parametrize(

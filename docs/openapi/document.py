@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import mailer
+from mailer.config.webhook_presets import PRESETS
 from mailer.email.limits import MAX_KEY_CHARACTERS
 
 from .operations import OPERATIONS, operation_object
@@ -28,6 +29,19 @@ _SECURITY = {
     "gitHub": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
     "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
     "webhookToken": {"type": "apiKey", "in": "header", "name": "X-Webhook-Token"},
+    "webhookBasic": {"type": "http", "scheme": "basic"},
+    "webhookBearer": {"type": "http", "scheme": "bearer"},
+    **{
+        sender: {"type": "apiKey", "in": "header", "name": PRESETS[preset]["header"]}
+        for sender, preset in {
+            "shopify": "shopify",
+            "paddle": "paddle",
+            "lemonSqueezy": "lemon-squeezy",
+            "slack": "slack",
+            "hubSpot": "hubspot",
+            "twilio": "twilio",
+        }.items()
+    },
 }
 
 

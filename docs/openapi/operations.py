@@ -127,6 +127,7 @@ class Operation(NamedTuple):
     headers: tuple[str, ...] = ()
     path: dict[str, tuple[str, str]] | None = None
     has_bodies: bool = True
+    form: bool = False
 
 
 _SENT = {
@@ -151,7 +152,10 @@ _SENT = {
 }
 _EVERY = (500,)
 _BODY = (400, 413, 415, 422, 431, 503)
-PROOFS = ("standardWebhooks", "gitHub", "stripe", "webhookToken")
+PROOFS = (
+    *("standardWebhooks", "gitHub", "stripe", "webhookToken", "webhookBasic", "webhookBearer"),
+    *("shopify", "paddle", "lemonSqueezy", "slack", "hubSpot", "twilio"),
+)
 
 _CACHED = {
     "ETag": "changes with the document: send it back as `If-None-Match`",
@@ -224,13 +228,24 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
     ("POST", "/webhooks/{source}"): Operation(
         "takeWebhook",
         "Send the email that `[webhooks.…]` of mailer.toml makes of another system's event. The webhook's "
-        "own id identifies the email. A signed webhook that is refused is kept as a dead letter too.",
-        {**_SENT, 204: Answer("its `when` condition is not met: nothing is sent", media=None)},
+        "own id identifies the email. A signed webhook that is refused is kept as a dead letter too. "
+        "Forms are taken too, also as multipart/form-data without files.",
+        {
+            **_SENT,
+            200: Answer(
+                "accepted by SES, now or before; of a source with `each`, an answer for each event",
+                "WebhookAnswer",
+                RECEIPT,
+                _SENT[200].headers,
+            ),
+            204: Answer("its `when` condition is not met: nothing is sent", media=None),
+        },
         (401, 404, 409, *_BODY),
         "Webhook",
         {"event": {"type": "invoice.paid", "data": {"customer": {"email": "ann@customer.example"}}}},
         security=PROOFS,
         path={"source": ("a source of mailer.toml", "billing")},
+        form=True,
     ),
     ("POST", "/digests/{digest}/items"): Operation(
         "takeItems",
@@ -346,7 +361,14 @@ def operation_object(operation: Operation) -> dict[str, Any]:
     if operation.takes:
         examples = {name: {"value": value} for name, value in (operation.examples or {}).items()}
         media = {"schema": ref(operation.takes), "examples": examples}
-        made["requestBody"] = {"required": True, "content": {"application/json": media}}
+        content = {"application/json": media}
+        if operation.form:
+            fields = {"From": "+6591234567", "Body": "Are you open on Sunday?"}
+            content["application/x-www-form-urlencoded"] = {
+                "schema": ref("WebhookForm"),
+                "examples": {"form": {"value": fields}},
+            }
+        made["requestBody"] = {"required": True, "content": content}
     return made
 
 

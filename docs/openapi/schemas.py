@@ -147,7 +147,15 @@ SCHEMAS: dict[str, Schema] = {
             "duplicates": {"type": "integer"},
         }
     ),
-    "Webhook": {"type": "object", "description": "any object; mailer.toml says what email it becomes"},
+    "Webhook": {
+        "anyOf": [{"type": "object"}, {"type": "array", "items": {}}],
+        "description": "any object, or a list where the source has `each`; mailer.toml says what it becomes",
+    },
+    "WebhookForm": {
+        "type": "object",
+        "description": "the fields of a form; mailer.toml says what they become",
+    },
+    "WebhookAnswer": {"anyOf": [ref("Receipt"), ref("BatchResults")]},
     "SesEvent": {
         "type": "object",
         "description": "an event of SES; further fields and unknown events are ignored",

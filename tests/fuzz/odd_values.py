@@ -45,7 +45,8 @@ HEADER_NAMES = (
     "Authorization", "AUTHORIZATION", "authorızation", "аuthorization", "authorization ", "Content-Type",
     "CONTENT-TYPE", "Content-Encoding",
     "Idempotency-Key", "X-Webhook-Token", "x-hub-signature-256", "webhook-signature", "Stripe-Signature",
-    "X-Method",
+    "X-Shopify-Hmac-SHA256", "X-Slack-Signature", "X-Slack-Request-Timestamp", "X-Twilio-Signature",
+    "X-HubSpot-Signature-v3", "X-Method",
     "X-Uri", "Origin", "Access-Control-Request-Method", "Transfer-Encoding", "Host", "__proto__", "",
     "a:b", "a\nb",
 )  # fmt: skip

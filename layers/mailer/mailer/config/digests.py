@@ -12,7 +12,7 @@ from mailer.email.json_pointer import pointer_location
 from mailer.email.request import EmailRequest
 from mailer.errors import InvalidRequest
 
-from .mapping import Expression
+from .expressions import Expression
 from .table import EmailFields, NamedTable
 from .time_zones import TimeZoneName
 

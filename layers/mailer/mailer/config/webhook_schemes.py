@@ -1,10 +1,9 @@
-"""Webhook signature schemes, one line of `SCHEMES` for each.
+"""Webhook signature schemes, one line of `SCHEMES` for each; what HMAC can say is data (`webhook_presets`).
 
 A verifier gets headers from anyone: it returns True or False and never raises. Every comparison takes
 constant time.
 
-Sources: the Standard Webhooks specification 1.0; GitHub, "Validating webhook deliveries"; Stripe, "Verify
-webhook signatures manually".
+Sources: the Standard Webhooks specification 1.0; RFC 7617 (Basic) and RFC 6750 (Bearer).
 """
 
 from __future__ import annotations
@@ -12,97 +11,123 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-TOLERANCE = 300  # seconds between the sender's clock and ours, both ways
-_SECONDS = re.compile(r"[0-9]{1,12}")
+from .webhook_hmac import HmacTable, any_same, is_fresh, utf8
+from .webhook_presets import PRESETS
 
-Headers = Mapping[str, str]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .webhook_delivery import Delivery
 
 
-class Scheme(NamedTuple):
-    """One scheme; header names are in lower case.
+@dataclass(frozen=True)
+class Scheme:
+    """One scheme.
 
-    `secret` parses a configured secret and raises ValueError if it is malformed. `verifies` takes headers,
-    body, secrets and the time in Unix seconds. `event` finds the webhook's own id, as far as the signature
-    covers it. A `signed` scheme needs the exact bytes that were sent. `old_event` finds the id by which
-    version 0.1.0 knew a webhook, where it was another.
+    `verifies` takes the delivery, the secrets and the time in Unix seconds. `secret` parses a configured
+    secret and raises ValueError if it breaks the `rule`. `event` finds the webhook's own id, as far as the
+    signature covers it. Where it `needs_bytes`, the signature is over the exact bytes that were sent.
+    `old_event` finds the id by which version 0.1.0 knew a webhook, where it was another. `handshake`
+    finds the text with which a delivery that brings no event wants to be answered. `challenge` is how a
+    refusal says what is missing (RFC 9110 §11.6.1).
     """
 
-    secret: Callable[[str], bytes]
-    verifies: Callable[[Headers, bytes, Sequence[bytes], float], bool]
-    event: Callable[[Headers, Mapping[str, Any]], object]
-    signed: bool = True
-    old_event: Callable[[Headers, Mapping[str, Any]], object] = lambda *_: None
+    verifies: Callable[[Delivery, Sequence[bytes], float], bool]
+    event: Callable[[Delivery], object] = lambda _: None
+    needs_bytes: bool = False
+    secret: Callable[[str], bytes] = str.encode
+    rule: str = "must hold texts"
+    old_event: Callable[[Delivery], object] = lambda _: None
+    handshake: Callable[[Delivery], str] = lambda _: ""
+    challenge: str = 'Webhook realm="mailer"'
+
+
+def hmac_scheme(table: HmacTable, old_id_header: str = "") -> Scheme:
+    """Return the scheme of a sender that signs as `table` says."""
+    return Scheme(
+        table.verifies,
+        table.event,
+        table.needs_bytes,
+        handshake=table.answer,
+        old_event=lambda delivery: delivery.headers.get(old_id_header) if old_id_header else None,
+    )
 
 
 def _standard_secret(text: str) -> bytes:
-    encoded = text.removeprefix("whsec_")
+    encoded = text.removeprefix("v1,").removeprefix("whsec_")  # as Supabase shows it
     secret = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     if not secret:
         raise ValueError("the secret is empty")
     return secret
 
 
-def _standard(headers: Headers, body: bytes, secrets: Sequence[bytes], now: float) -> bool:
+def _standard(delivery: Delivery, secrets: Sequence[bytes], now: float) -> bool:
     event, sent_at, signatures = (
-        _standard_header(headers, name) for name in ("id", "timestamp", "signature")
+        _standard_header(delivery, name) for name in ("id", "timestamp", "signature")
     )
-    signed = _bytes(f"{event}.{sent_at}.") + body
+    signed = utf8(f"{event}.{sent_at}.") + delivery.body
     versions = (signature.partition(",") for signature in signatures.split(" "))
     given = [signature for version, _, signature in versions if version == "v1"]
-    made = [base64.b64encode(_hmac(secret, signed)).decode() for secret in secrets]
-    return bool(event) and _fresh(sent_at, now) and _any_same(made, given)
+    made = [base64.b64encode(hmac.digest(secret, signed, "sha256")).decode() for secret in secrets]
+    return bool(event) and is_fresh(sent_at, now) and any_same(made, given)
 
 
-def _standard_header(headers: Headers, name: str) -> str:
-    return headers.get(f"webhook-{name}") or headers.get(f"svix-{name}") or ""
+def _standard_header(delivery: Delivery, name: str) -> str:
+    return delivery.headers.get(f"webhook-{name}") or delivery.headers.get(f"svix-{name}") or ""
 
 
-def _github(headers: Headers, body: bytes, secrets: Sequence[bytes], _now: float) -> bool:
-    made = [f"sha256={_hmac(secret, body).hex()}" for secret in secrets]
-    return _any_same(made, [headers.get("x-hub-signature-256", "")])
+def _token(delivery: Delivery, secrets: Sequence[bytes], _now: float) -> bool:
+    return _is_one_of(secrets, delivery.headers.get("x-webhook-token", ""))
 
 
-def _stripe(headers: Headers, body: bytes, secrets: Sequence[bytes], now: float) -> bool:
-    parts = [part.strip().partition("=") for part in headers.get("stripe-signature", "").split(",")]
-    sent_at = next((value for name, _, value in parts if name == "t"), "")
-    given = [value for name, _, value in parts if name == "v1"]
-    made = [_hmac(secret, _bytes(f"{sent_at}.") + body).hex() for secret in secrets]
-    return _fresh(sent_at, now) and _any_same(made, given)
+def _basic(delivery: Delivery, secrets: Sequence[bytes], _now: float) -> bool:
+    encoded = [base64.b64encode(secret) for secret in secrets]
+    return _is_one_of(encoded, _credentials(delivery, "basic"))
 
 
-def _token(headers: Headers, _body: bytes, secrets: Sequence[bytes], _now: float) -> bool:
-    made = [_hmac(b"", secret).hex() for secret in secrets]  # of one length, whatever the token's
-    return _any_same(made, [_hmac(b"", _bytes(headers.get("x-webhook-token", ""))).hex()])
+def _bearer(delivery: Delivery, secrets: Sequence[bytes], _now: float) -> bool:
+    return _is_one_of(secrets, _credentials(delivery, "bearer"))
 
 
-def _fresh(sent_at: str, now: float) -> bool:
-    return bool(_SECONDS.fullmatch(sent_at)) and abs(now - int(sent_at)) <= TOLERANCE
+def _credentials(delivery: Delivery, scheme: str) -> str:
+    name, _, credentials = delivery.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if name.lower() == scheme else ""
 
 
-def _any_same(made: Sequence[str], given: Sequence[str]) -> bool:
-    pairs = [(_bytes(one), _bytes(other)) for one in made for other in given]
-    return sum(hmac.compare_digest(one, other) for one, other in pairs) > 0
+def _is_one_of(secrets: Sequence[bytes], given: str) -> bool:
+    made = [hashlib.sha256(secret).hexdigest() for secret in secrets]  # of one length, whatever the secret's
+    return any_same(made, [hashlib.sha256(utf8(given)).hexdigest()])
 
 
-def _hmac(secret: bytes, message: bytes) -> bytes:
-    return hmac.new(secret, message, hashlib.sha256).digest()
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
+def _user_and_password(text: str) -> bytes:
+    if ":" not in text:
+        raise ValueError("the secret has no user")
+    return text.encode()
 
 
 SCHEMES = {
     "standard-webhooks": Scheme(
-        _standard_secret, _standard, lambda headers, _: _standard_header(headers, "id")
+        _standard,
+        lambda delivery: _standard_header(delivery, "id"),
+        needs_bytes=True,
+        secret=_standard_secret,
+        rule="must hold secrets such as whsec_… (base64)",
     ),
-    "github": Scheme(  # X-GitHub-Delivery is not signed
-        str.encode, _github, lambda *_: None, old_event=lambda headers, _: headers.get("x-github-delivery")
+    "token": Scheme(_token),
+    "basic": Scheme(
+        _basic,
+        secret=_user_and_password,
+        rule="must hold secrets such as user:password",
+        challenge='Basic realm="mailer"',
     ),
-    "stripe": Scheme(str.encode, _stripe, lambda _, payload: payload.get("id")),
-    "token": Scheme(str.encode, _token, lambda *_: None, signed=False),
+    "bearer": Scheme(_bearer, challenge='Bearer realm="mailer"'),
+    **{
+        name: hmac_scheme(
+            HmacTable.parse((name,), preset), "x-github-delivery" if name == "github" else ""
+        )  # X-GitHub-Delivery is not signed
+        for name, preset in PRESETS.items()
+    },
 }

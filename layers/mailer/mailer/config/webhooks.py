@@ -7,55 +7,96 @@ import os
 import time
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field, StringConstraints
+from jmespath.exceptions import JMESPathError
+from pydantic import Field, PrivateAttr, StringConstraints, model_validator
 
-from mailer.email.field_errors import Rule
+from mailer.email.field_errors import Rule, errors_at
 from mailer.email.identity import PlatformKey
-from mailer.errors import ConfigurationError
+from mailer.email.limits import MAX_BATCH
+from mailer.errors import ConfigurationError, InvalidRequest
 
+from .expressions import Expression
 from .mapping import MappedTable
-from .webhook_schemes import SCHEMES, Scheme
+from .webhook_hmac import HmacTable
+from .webhook_schemes import SCHEMES, Scheme, hmac_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from typing_extensions import Self
+
+    from .webhook_delivery import Delivery
 
 
 MIN_SECRET_BYTES = 16
+_OF_TABLE = "hmac"
+_SCHEME_NAMES = (*SCHEMES, _OF_TABLE)
 
 
 class WebhookSource(MappedTable):
-    """One sender of webhooks; its secrets stay in the environment, in the variable `secret_env`."""
+    """One sender of webhooks; its secrets stay in the environment, in the variable `secret_env`.
+
+    `each` finds the events of a payload that has several.
+    """
 
     SECTION: ClassVar[str] = "webhooks"
     UNKNOWN_KEY: ClassVar[str] = "unknown webhook key"
 
-    scheme_name: Annotated[str, Rule(f"must be one of: {', '.join(SCHEMES)}", SCHEMES.__contains__)] = Field(
-        alias="scheme"
-    )
+    scheme_name: Annotated[
+        str, Rule(f"must be one of: {', '.join(_SCHEME_NAMES)}", _SCHEME_NAMES.__contains__)
+    ] = Field(alias="scheme")
     secret_env: Annotated[
         str, StringConstraints(pattern="^MAILER_[A-Z0-9_]+$"), Rule("must name a variable MAILER_…")
     ]
+    hmac: dict[str, Any] | None = None
+    each: Annotated[Expression, Rule("must be a JMESPath expression")] | None = None
+
+    _scheme: Scheme = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _check_scheme(self) -> Self:
+        """Take the scheme from its name or, if that is hmac, from its table; raises ConfigurationError."""
+        if (self.scheme_name == _OF_TABLE) != (self.hmac is not None):
+            raise errors_at([(("hmac",), f'is the table of `scheme = "{_OF_TABLE}"`, and of no other')])
+        self._scheme = (
+            SCHEMES[self.scheme_name]
+            if self.hmac is None
+            else hmac_scheme(HmacTable.parse((self.SECTION, self.name, "hmac"), self.hmac))
+        )
+        return self
 
     @property
     def scheme(self) -> Scheme:
         """The signature scheme of the sender."""
-        return SCHEMES[self.scheme_name]
+        return self._scheme
 
-    def verifies(self, headers: Mapping[str, str], body: bytes, *, verbatim: bool = True) -> bool:
-        """Return whether the sender has a secret of this source; raises ConfigurationError if none is set.
-
-        Header names are in lower case; `verbatim` says that `body` has the exact bytes that were sent.
-        """
-        if self.scheme.signed and not verbatim:
+    def verifies(self, delivery: Delivery) -> bool:
+        """Return whether the sender has a secret of this source; raises ConfigurationError if none is set."""
+        if self.scheme.needs_bytes and not delivery.verbatim:
             return False
-        return self.scheme.verifies(headers, body, self._secrets(), time.time())
+        return self.scheme.verifies(delivery, self._secrets(), time.time())
 
-    def key(self, headers: Mapping[str, str], body: bytes, payload: dict[str, Any]) -> PlatformKey:
+    def key(self, delivery: Delivery) -> PlatformKey:
         """Return the key of a webhook, the same at every delivery: its own id, else the hash of its bytes."""
-        event, old_event = self.scheme.event(headers, payload), self.scheme.old_event(headers, payload)
+        event, old_event = self.scheme.event(delivery), self.scheme.old_event(delivery)
         return PlatformKey(
-            self._key(event or hashlib.sha256(body).hexdigest()), self._key(old_event) if old_event else None
+            self._key(event or hashlib.sha256(delivery.body).hexdigest()),
+            self._key(old_event) if old_event else None,
         )
+
+    def events(self, key: PlatformKey, delivery: Delivery) -> list[tuple[PlatformKey, Any, Any]]:
+        """Return the events of a webhook with the key `key`: the key, payload and body of each.
+
+        It is the webhook itself, or what `each` finds, each with its place in the key. Raises InvalidRequest.
+        """
+        if self.each is None:
+            return [(key, delivery.payload, delivery.body)]
+        try:
+            found = self.each.search(delivery.payload)
+        except JMESPathError:
+            found = None
+        if not isinstance(found, list) or len(found) > MAX_BATCH:
+            rule = f"`each` must find a list of at most {MAX_BATCH} events"
+            raise InvalidRequest.at("", f"{rule}: the expression `{self.each.expression}` does not")
+        return [(PlatformKey(f"{key.text}:{index}"), event, event) for index, event in enumerate(found)]
 
     def _key(self, event: object) -> str:
         """Return a key that can be stored: a header is not always text in UTF-8."""
@@ -81,7 +122,7 @@ class WebhookSource(MappedTable):
         try:
             secrets = [self.scheme.secret(text) for text in texts]
         except ValueError as error:
-            raise ConfigurationError(self.secret_env, "must hold secrets such as whsec_… (base64)") from error
+            raise ConfigurationError(self.secret_env, self.scheme.rule) from error
         if min(map(len, secrets)) < MIN_SECRET_BYTES:
             raise ConfigurationError(
                 self.secret_env, f"must hold secrets of at least {MIN_SECRET_BYTES} bytes each"

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import ChainableUndefined, StrictUndefined, TemplateError, meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import ChainableUndefined
 from jmespath.exceptions import JMESPathError
 
 from mailer.config.digests import SAMPLE_ADDRESS
 from mailer.config.table import setting_at
+from mailer.config.templates import FAILURES, check_template, compiled
 from mailer.email.limits import MAX_SUBJECT_CHARACTERS
 from mailer.errors import ConfigurationError
 
@@ -19,16 +18,6 @@ if TYPE_CHECKING:
     from mailer.config.digests import DigestConfig
 
 NAMES = frozenset({"items", "groups", "total", "more", "recipient"})
-# Exceptions of expressions over data from outside, beside Jinja2's own.
-_FAILURES = (
-    TemplateError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-)
 
 
 class RenderFailed(Exception):
@@ -71,17 +60,9 @@ def render(digest: DigestConfig, items: list[Any], total: int, recipient: str) -
 def check_expressions(digest: DigestConfig) -> None:
     """Return if every expression compiles, knows its names and can be rendered; raises ConfigurationError."""
     expressions = {"subject": digest.subject, **{f"data.{key}": text for key, text in digest.data.items()}}
-    environment = _environment(escape=False)
     for key, expression in expressions.items():
         setting = setting_at(digest.SECTION, digest.name, key)
-        try:
-            unknown = sorted(meta.find_undeclared_variables(environment.parse(expression)) - NAMES)
-            _compile(expression, escape=False)
-        except TemplateError as error:
-            raise ConfigurationError(setting, f"must be a Jinja2 expression: {error}") from error
-        if unknown:
-            known = ", ".join(sorted(NAMES))
-            raise ConfigurationError(setting, f"unknown name {unknown[0]}, must be one of: {known}")
+        check_template(setting, expression, NAMES)
         _render_sample(setting, expression)
 
 
@@ -96,8 +77,8 @@ def _render_sample(setting: str, expression: str) -> None:
         "recipient": SAMPLE_ADDRESS,
     }
     try:
-        _compile(expression, escape=False).render(names)
-    except _FAILURES as error:
+        compiled(expression, escape=False).render(names)
+    except FAILURES as error:
         raise ConfigurationError(setting, f"cannot be rendered: {error}") from error
 
 
@@ -117,18 +98,6 @@ def _groups(digest: DigestConfig, items: list[Any]) -> list[dict[str, Any]]:
 
 def _render(key: str, expression: str, names: dict[str, Any], *, escape: bool) -> str:
     try:
-        return str(_compile(expression, escape=escape).render(names))
-    except _FAILURES as error:
+        return compiled(expression, escape=escape).render(names)
+    except FAILURES as error:
         raise RenderFailed(key, type(error).__name__) from error
-
-
-@lru_cache(maxsize=256)
-def _compile(expression: str, *, escape: bool) -> Any:
-    return _environment(escape=escape).from_string(expression)
-
-
-@lru_cache(maxsize=2)
-def _environment(*, escape: bool) -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=escape, keep_trailing_newline=True
-    )

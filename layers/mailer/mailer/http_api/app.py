@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from mailer.config.settings import Settings
 from mailer.deadline import Deadline
+from mailer.email.forms import is_form
 from mailer.email.limits import MAX_BODY_BYTES, MAX_HEADERS
 from mailer.errors import InvalidRequest, MailerError
 from mailer.telemetry import logs, metrics
@@ -119,7 +120,8 @@ def _authorized(route: Route, context: RequestContext) -> Response[str]:
         logs.set_caller(name)
         context = replace(context, key_name=name)
         context.key.check_permission(route.permission)
-    if route.json and not _is_json(request.headers.get("content-type", "application/json")):
+    content_type = request.headers.get("content-type", "application/json")
+    if route.json and not _is_json(content_type) and not (route.form and is_form(content_type)):
         return problem(415, "UnsupportedMediaType", "the body must be JSON: Content-Type: application/json")
     if route.method == "POST":
         plain = without_encoding(request)

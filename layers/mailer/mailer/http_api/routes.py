@@ -25,7 +25,7 @@ class Route(NamedTuple):
     """One line: `handler` is `module:function` of this package, imported when it is first needed.
 
     `permission` is what an API key needs; a route without it authenticates its callers itself, or is public.
-    `json` requires a JSON body.
+    `json` requires a JSON body, `form` takes a form too.
     """
 
     method: str
@@ -33,6 +33,7 @@ class Route(NamedTuple):
     handler: str
     permission: Permission | None = None
     json: bool = False
+    form: bool = False
 
     def load(self) -> Callable[[RequestContext], Response[str]]:
         """Return the handler function."""
@@ -50,7 +51,7 @@ _ROUTES = (
     Route("POST", "/emails", "emails:post_email", "send", json=True),
     Route("POST", "/emails/batch", "batch:post_batch", "send", json=True),
     Route("GET", "/emails/<email>", "emails:get_email", "read"),
-    Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True),
+    Route("POST", "/webhooks/<source>", "webhooks:post_webhook", json=True, form=True),
     Route("POST", "/digests/<digest>/items", "digest_items:post_items", "digest", json=True),
     Route("POST", "/ses/events/<token>", "ses_events:post_events"),
     Route("GET", "/health", "pages:get_health"),

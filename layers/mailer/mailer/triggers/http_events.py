@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from mailer.email.limits import MAX_HEADERS
 from mailer.email.strict_json import decode_base64
@@ -26,6 +26,9 @@ _PARAMETER = re.compile(r"\{([^{}+]+)\+?\}")
 _LATTICE_NAMES = frozenset({"serviceNetworkArn", "serviceArn"})
 
 
+_MAX_PARAMETERS = 100  # of a query, of which nothing but a signature is read
+
+
 @dataclass(frozen=True)
 class HttpRequest:
     """One HTTP request; header names are in lower case.
@@ -34,6 +37,8 @@ class HttpRequest:
     `base` is what the URL's path has before `path`: the stage of an HTTP API, the API mapping of a domain.
     `encoded_body` has the bytes as they were sent, where `body` was inflated.
     `prefix` is what the gateway's own route begins with, which may be before the function's route in `path`.
+    `full_path` is the path with its query, as far as the event shows how the client wrote it: some signatures
+    cover it.
     """
 
     method: str
@@ -44,6 +49,7 @@ class HttpRequest:
     base: str = ""
     prefix: str = ""
     encoded_body: bytes | None = None
+    full_path: str = field(default="", compare=False)
 
 
 class _Shape(NamedTuple):
@@ -110,6 +116,7 @@ def _is_clb(event: dict[str, Any]) -> bool:
 def _read_v2(event: dict[str, Any]) -> HttpRequest:
     context = event["requestContext"]
     path = _text(event.get("rawPath") or context["http"].get("path")) or "/"
+    full_path = _with_query(path, _text(event.get("rawQueryString")))
     stage = f"/{_text(context.get('stage'))}"
     base = ""
     if path == stage or path.startswith(stage + "/"):
@@ -118,14 +125,19 @@ def _read_v2(event: dict[str, Any]) -> HttpRequest:
     mapping, path = _split_mapping(path, template, event)
     headers, body = _headers(event), _body(event, "body")
     method = _text(context["http"].get("method"))
-    return HttpRequest(method, path, headers, *body, base=base + mapping, prefix=_prefix(template))
+    return HttpRequest(
+        method, path, headers, *body, base=base + mapping, prefix=_prefix(template), full_path=full_path
+    )
 
 
 def _read_v1(event: dict[str, Any]) -> HttpRequest:
     template = _text(event.get("resource"))
     base, path = _split_mapping(_text(event.get("path")) or "/", template, event)
     headers, body, prefix = _headers(event), _body(event, "body"), _prefix(template)
-    return HttpRequest(_text(event["httpMethod"]), path, headers, *body, base=base, prefix=prefix)
+    whole = _text(as_object(event.get("requestContext")).get("path")) if _is_v1(event) else ""
+    full_path = _with_query(whole or _text(event.get("path")) or "/", _query(event))
+    method = _text(event["httpMethod"])
+    return HttpRequest(method, path, headers, *body, base=base, prefix=prefix, full_path=full_path)
 
 
 def _read_scf_gateway(event: dict[str, Any]) -> HttpRequest:
@@ -135,12 +147,14 @@ def _read_scf_gateway(event: dict[str, Any]) -> HttpRequest:
 
 def _read_lattice_v1(event: dict[str, Any]) -> HttpRequest:
     body = _body(event, "body", "is_base64_encoded")
-    return HttpRequest(_text(event["method"]), _without_query(event["raw_path"]), _headers(event), *body)
+    path = _text(event["raw_path"])
+    return HttpRequest(_text(event["method"]), _without_query(path), _headers(event), *body, full_path=path)
 
 
 def _read_lattice_v2(event: dict[str, Any]) -> HttpRequest:
     body = _body(event, "body")
-    return HttpRequest(_text(event["method"]), _without_query(event["path"]), _headers(event), *body)
+    path = _text(event["path"])
+    return HttpRequest(_text(event["method"]), _without_query(path), _headers(event), *body, full_path=path)
 
 
 def _read_clb(event: dict[str, Any]) -> HttpRequest:
@@ -150,7 +164,9 @@ def _read_clb(event: dict[str, Any]) -> HttpRequest:
             "/headers", "CLB must be set to pass the method and the path: X-Method and X-Uri"
         )
     path = _without_query(headers["x-uri"])
-    return HttpRequest(headers["x-method"], path, headers, *_body(event, "payload"))
+    return HttpRequest(
+        headers["x-method"], path, headers, *_body(event, "payload"), full_path=headers["x-uri"]
+    )
 
 
 _SHAPES = (
@@ -164,6 +180,25 @@ _SHAPES = (
     _Shape("vpc-lattice-v1", _is_lattice_v1, _read_lattice_v1),
     _Shape("clb", _is_clb, _read_clb),
 )
+
+
+def _query(event: dict[str, Any]) -> str:
+    """Return the query of an event that has it in parts: decoded, but for a load balancer's."""
+    names = ("multiValueQueryStringParameters", "queryStringParameters", "queryString")
+    given = next(filter(None, (as_object(event.get(name)) for name in names)), {})
+    few = islice(given.items(), _MAX_PARAMETERS)
+    pairs = [(str(name), _text(one)) for name, value in few for one in _as_list(value)[:_MAX_PARAMETERS]]
+    if _is_alb(event):
+        return "&".join(f"{name}={value}" for name, value in pairs)
+    return urlencode(pairs, errors="surrogatepass")
+
+
+def _with_query(path: str, query: str) -> str:
+    return f"{path}?{query}" if query else path
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _headers(event: dict[str, Any]) -> dict[str, str]:
