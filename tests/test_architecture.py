@@ -16,6 +16,8 @@ from layer_parts import PARTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 LAYER = ROOT / "layers/mailer"
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))

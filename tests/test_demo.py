@@ -19,6 +19,8 @@ from local.sample_events import sample_events
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 
 

@@ -12,6 +12,8 @@ from mailer.ses.error_table import OTHER_ACTIONS, TABLE, Action
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize("name", committed() | built())
 def test_generated_files_are_up_to_date(name: str) -> None:

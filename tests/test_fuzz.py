@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from fuzz.functions import Functions
 
+pytestmark = pytest.mark.once
+
 SEED = "1"
 EVENTS = {
     "http": "aws/http-api-gateway-v2.json",

@@ -17,6 +17,8 @@ from local.stack import local_stack
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 LINES = {
     page: re.findall(r"^curl .*# [0-9]{3}.*$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)

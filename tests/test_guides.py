@@ -16,6 +16,8 @@ from mailer.ledger.record import State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[1]
 LAYER = "layers/mailer/mailer/"
 LEDGER = ROOT / LAYER / "ledger"

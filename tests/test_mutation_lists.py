@@ -7,6 +7,8 @@ import pytest
 from mutation.edits import LAYER, Edit
 from mutation.parts import ROOT, chosen_parts, read_toml
 
+pytestmark = pytest.mark.once
+
 EDITS = [Edit(**edit) for edit in read_toml("edits.toml")["edit"]]
 
 

@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 
     from http_calls import Shape
 
-EXAMPLES = int(os.environ.get("MAILER_FUZZ_EXAMPLES", "5"))
+pytestmark = pytest.mark.once
+
+EXAMPLES = int(os.environ.get("MAILER_FUZZ_EXAMPLES", "3"))
 THE_SAME = "MAILER_FUZZ_EXAMPLES" not in os.environ  # the short form finds the same in every run
 TOKEN = "a-token-that-nobody-guesses"
 CONFIG = """

@@ -15,6 +15,8 @@ import yaml
 
 import mailer
 
+pytestmark = pytest.mark.once
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -60,7 +62,6 @@ def test_hooks_are_local() -> None:
     assert {hook["language"] for hook in HOOKS} == {"system"}
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
 def test_command_of_a_hook_runs(hook: dict[str, str]) -> None:
     done = subprocess.run(

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from guides import first_column, section
 from mailer.email import limits
 from mailer.http_api.routes import ROUTES
 from mailer.triggers.queue import SOURCES
+
+pytestmark = pytest.mark.once
 
 GUIDE = (Path(__file__).parents[1] / "docs/security.md").read_text(encoding="utf-8")
 

@@ -18,6 +18,8 @@ from simulation.store import SimulatedStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 MAX_SEEDS = 400  # until a defect is found
 
 
@@ -61,7 +63,6 @@ def test_what_was_never_reached_is_named() -> None:
     assert any("state: unknown" in line and line.endswith(" 0") for line in table(reached))
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("fix", REMOVED_FIXES, ids=lambda fix: fix.name)
 def test_defect_is_found(fix: RemovedFix, simulated_url: str) -> None:
     with injected(), fix.applied(), closing(SimulatedStore(simulated_url, fix.scripts)) as store:

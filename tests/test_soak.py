@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from soak import run_soak
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.once
 
 
 def test_every_email_is_accepted_once_or_says_why_not(environment: dict[str, str], tmp_path: Path) -> None:
