@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-settings.register_profile("fast", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("fast", deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
 settings.load_profile("fast")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -28,8 +29,6 @@ from mailer.runtime import Runtime
 from mailer.ses.client import Receipt
 
 if TYPE_CHECKING:
-    import pytest
-
     from mailer.email.request import EmailRequest
 
 EMAILS = st.integers(0, 7)
@@ -200,6 +199,7 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.store.close()
 
 
+@pytest.mark.once
 def test_no_email_is_lost_and_none_is_sent_twice(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mailer.ledger.unknown.QUERY_INTERVAL_MS", 1)
     machine = type("Machine", (DeliveryMachine,), {"runtime": runtime})

@@ -46,6 +46,7 @@ def is_redelivered(batch: dict[str, Any], context: Any) -> bool:
         return True
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("source", ORDERED)
 def test_ordering_key_keeps_its_order_under_transient_faults(
     runtime: Runtime, ses: Emulator, source: str
