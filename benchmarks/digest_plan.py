@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from local.memory import peak
 from local.store import embedded_store
 
 SIZES = (12_500, 25_000, 50_000, 100_000)
@@ -82,8 +82,7 @@ def plan() -> None:
     begun = time.perf_counter()
     counts = count("daily", SCHEDULED_AT, runtime)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "plan": counts}))
+    print(json.dumps({"seconds": seconds, "peak": peak(), "plan": counts}))
 
 
 if __name__ == "__main__":

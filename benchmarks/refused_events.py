@@ -15,7 +15,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.memory import MEGABYTE, begin_peak, peak
 from local.store import embedded_store
 from mailer.http_api import app
 from mailer.triggers import queue
@@ -30,7 +30,6 @@ from mailer.triggers import queue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MEGABYTE = 1_000_000
 SIZE = 6 * MEGABYTE
 MESSAGES = 20
 KEY = "benchmark-key"
@@ -184,7 +183,7 @@ def handle(name: str, trigger: str, path: str) -> dict[str, Any]:
     else:
         small, event = sqs_event("{}"), TRIGGERS[trigger][1](body)
     handler(small, None)
-    before, started = in_use(), time.process_time()
+    before, started = begin_peak(), time.process_time()
     answer = handler(event, None)
     seconds, growth = time.process_time() - started, peak() - before
     outcome = (
@@ -192,17 +191,6 @@ def handle(name: str, trigger: str, path: str) -> dict[str, Any]:
     )
     size = Path(path).stat().st_size * (MESSAGES if trigger == "sqs batch" else 1) / MEGABYTE
     return {"answer": outcome, "size": size, "growth": growth, "seconds": round(seconds, 3)}
-
-
-def in_use() -> float:
-    """Return the memory that this process has now, in MB."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / MEGABYTE
-
-
-def peak() -> float:
-    """Return the most memory that this process had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
 
 
 if __name__ == "__main__":

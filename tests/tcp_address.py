@@ -5,38 +5,27 @@ from __future__ import annotations
 import selectors
 import socket
 import socketserver
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from loopback_server import LoopbackServer, serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
-@contextmanager
-def moving_address(port: int) -> Iterator[Address]:
+def moving_address(port: int) -> AbstractContextManager[Address]:
     """Serve an address until the block ends; `port` is that of the first server behind it."""
-    with Address(port) as address:
-        thread = threading.Thread(target=address.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield address
-        finally:
-            address.shutdown()
-            thread.join()
+    return serving(Address(port))
 
 
-class Address(socketserver.ThreadingTCPServer):
+class Address(LoopbackServer):
     """An address that leads new connections to the server at `port`; open ones stay where they are."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(_Connection)
         self.port = port
         self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
-        self.opened = 0
 
 
 class _Connection(socketserver.BaseRequestHandler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import importlib.util
 import json
 import re
 from copy import deepcopy
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from factories import LambdaContext, scf_context
+from handlers import load_handler
 from local.sample_events import SampleEvent, sample_event, sample_events
 from local.stack import API_KEY
 from mailer.config.file import Config
@@ -24,8 +24,6 @@ from mailer.triggers.queue import SOURCES
 from mailer.triggers.schedule import read_scheduled_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
@@ -76,21 +74,10 @@ API_PAGE = {
 every_event = pytest.mark.parametrize("event", sample_events(), ids=lambda event: event.name)
 
 
-def handler_of(function: str) -> Callable[[Any, Any], Any]:
-    """Load a function's own handler.py."""
-    spec = importlib.util.spec_from_file_location(f"{function}_handler", FUNCTIONS / function / "handler.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[Any, Any], Any] = module.handler
-    return handler
-
-
 def run(event: SampleEvent, payload: Any) -> Any:
     """Run the event's function as its cloud calls it."""
     context = LambdaContext() if event.cloud == "aws" else scf_context()
-    return handler_of(event.function)(payload, context)
+    return load_handler(event.function)(payload, context)
 
 
 @pytest.fixture(autouse=True)

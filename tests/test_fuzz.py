@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from fuzz.mutant import CHUNK, Mutant, make, samples
 from fuzz.nesting import Nested, Raw, closed, encode, opened, texts
 from fuzz.reached import OUTCOMES, missing, table
 from fuzz.run import run_chunk, run_event
+from local import memory
 from local.sample_events import sample_events
 from mailer.email.request import EmailRequest
 from mailer.http_api import app, problems
@@ -190,9 +192,13 @@ def test_what_is_slow_is_found(fuzzed: Functions, monkeypatch: pytest.MonkeyPatc
     assert "s of processor time" in fault
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
-def test_what_takes_memory_is_found(fuzzed: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "_is_json", lambda _: bool(len(bytearray(b"x" * 200_000_000)) < 0))
+@pytest.mark.parametrize("process", [memory.PROCESS, Path("no-such-folder")], ids=["of Linux", "elsewhere"])
+def test_what_takes_memory_is_found(
+    fuzzed: Functions, monkeypatch: pytest.MonkeyPatch, process: Path
+) -> None:
+    monkeypatch.setattr(memory, "PROCESS", process)
+    size = int(memory.begin_peak() + 200) * memory.MEGABYTE  # more than any event took before
+    monkeypatch.setattr(app, "_is_json", lambda _: len(b"x" * size) < 0)
     (fault,) = found(fuzzed, mutant("http"))
     assert "MB of memory" in fault
 

@@ -11,7 +11,7 @@ from factories import address_hash, email
 from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
-from mailer.delivery.reconcile import StatusRow, _match_rows, _Names, _rows_within
+from mailer.delivery.reconcile import StatusRow, _Hashes, _match_rows, _rows_within
 from mailer.digest.clock import format_utc, parse_scheduled_time
 from mailer.ledger.digests import DigestLedger
 from mailer.ledger.record import State
@@ -54,11 +54,11 @@ def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
         UnsettledEmail("other", route, ((200, 300),), ((-100, 600),)),
     ]
     unknown = SimpleNamespace(unsettled=lambda _offset: emails)
-    names = _Names(address_hash, (rows[0].sender, rows[0].recipient))
-    assert _match_rows("own", rows, cast("UnknownLedger", unknown), None, names) == Matches(
+    hashes = _Hashes(address_hash, (rows[0].sender, rows[0].recipient))
+    assert _match_rows("own", rows, cast("UnknownLedger", unknown), None, hashes) == Matches(
         ("b-own", "a-shared"), match_count=2, doubtful=True
     )
-    settled = _match_rows("settled meanwhile", rows, cast("UnknownLedger", unknown), None, names)
+    settled = _match_rows("settled meanwhile", rows, cast("UnknownLedger", unknown), None, hashes)
     assert (settled.candidates, settled.doubtful) == ((), False)
 
 

@@ -109,10 +109,10 @@ def test_message_that_failed_for_another_reason_is_tried_at_each_receive(
     assert len(ses.inbox()) == 1
 
 
-def test_stay_is_a_hash_of_message_and_time() -> None:
-    stays = [
-        SQS.messages(received(event, 1, since))[0].stay
+def test_first_receive_is_a_hash_of_message_and_time() -> None:
+    first_receives = [
+        SQS.messages(received(event, 1, since))[0].first_receive
         for event, since in ((sqs(body()), "1"), (sqs(body()), "2"), (sqs(body(), first=1), "1"))
     ]
-    assert all(stay and len(stay) == 32 for stay in stays)
-    assert len(set(stays)) == 3
+    assert all(first_receive and len(first_receive) == 32 for first_receive in first_receives)
+    assert len(set(first_receives)) == 3

@@ -10,13 +10,14 @@ import selectors
 import socket
 import socketserver
 import ssl
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loopback_server import LoopbackServer, serving
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 DATA = Path(__file__).with_name("data")
 CA = DATA / "tls" / "ca.pem"
@@ -24,36 +25,24 @@ STORE = DATA / "tls" / "store.pem"
 OTHER = DATA / "tls" / "other.pem"
 
 
-@contextmanager
-def tls_front(port: int) -> Iterator[TlsFront]:
+def tls_front(port: int) -> AbstractContextManager[TlsFront]:
     """Serve TLS until the block ends, for the server at `port` of this machine."""
-    with TlsFront(port) as front:
-        thread = threading.Thread(target=front.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield front
-        finally:
-            front.shutdown()
-            thread.join()
+    return serving(TlsFront(port))
 
 
-class TlsFront(socketserver.ThreadingTCPServer):
+class TlsFront(LoopbackServer):
     """Its `certificate` is that of new connections; `received` is all that clients sent after a handshake.
 
     Where `client_ca` is set, clients must show a certificate of it.
     """
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, upstream: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+        super().__init__(_Connection)
         self.upstream = upstream
         self.port = int(self.server_address[1])
         self.certificate: tuple[Path, Path | None] = (STORE, None)
         self.client_ca: Path | None = None
         self.received = bytearray()
-        self.opened = 0
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

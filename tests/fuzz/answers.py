@@ -13,7 +13,7 @@ from mailer.triggers.http_events import read_http
 from mailer.triggers.queue import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from fuzz.functions import Observation
     from fuzz.mutant import Mutant
@@ -161,13 +161,19 @@ def _identifiers(answer: Any) -> list[Any] | None:
     return [item["itemIdentifier"] if set(as_object(item)) == {"itemIdentifier"} else item for item in items]
 
 
-def _sqs(event: Any, answer: Any) -> Iterator[str]:
+def _of_batch(answer: Any, known: Collection[Any]) -> Iterator[str]:
+    """Check a partial batch response: it names messages of the batch alone."""
     identifiers = _identifiers(answer)
-    known = [as_text(record.get("messageId")) or None for record in as_objects(event["Records"])]
     if identifiers is None:
         yield "no partial batch response"
     elif any(identifier not in known for identifier in identifiers):
         yield "an identifier that is no message's"
+
+
+def _sqs(event: Any, answer: Any) -> Iterator[str]:
+    return _of_batch(
+        answer, [as_text(record.get("messageId")) or None for record in as_objects(event["Records"])]
+    )
 
 
 def _kafka(event: Any, answer: Any) -> Iterator[str]:
@@ -183,22 +189,12 @@ def _kafka(event: Any, answer: Any) -> Iterator[str]:
 
 
 def _stream(event: Any, answer: Any, field: str, name: str) -> Iterator[str]:
-    identifiers = _identifiers(answer)
-    known = [
-        as_text(as_object(record.get(field)).get(name)) or None for record in as_objects(event["Records"])
-    ]
-    if identifiers is None:
-        yield "no partial batch response"
-    elif any(identifier not in known for identifier in identifiers):
-        yield "an identifier that is no record's"
+    changes = [as_object(record.get(field)) for record in as_objects(event["Records"])]
+    return _of_batch(answer, [as_text(change.get(name)) or None for change in changes])
 
 
 def _pipes(event: Any, answer: Any) -> Iterator[str]:
-    identifiers = _identifiers(answer)
     known = {
         as_text(record.get(name)) or None for record in as_objects(event) for name in ("messageId", "eventID")
     }
-    if identifiers is None:
-        yield from _records(answer)
-    elif any(identifier not in known for identifier in identifiers):
-        yield "an identifier that is no record's"
+    yield from _records(answer) if _identifiers(answer) is None else _of_batch(answer, known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import logging
@@ -19,6 +18,8 @@ from valkey import Valkey
 
 from factories import LambdaContext, scf_context
 from fuzz import planted
+from handlers import load_handler
+from local.memory import MEGABYTE, begin_peak, peak
 from local.sample_events import sample_event
 from local.ses_emulator import Emulator
 from local.signing import CALLBACK_TOKEN, WEBHOOK_SECRETS, signed_now
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from fuzz.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
-MEGABYTE = 1_000_000
 FUNCTIONS = ("http", "queue", "schedule")
 FIRST_EVENT = (
     "aws/http-api-gateway-v1.json"  # of each chunk: the email of somebody else, which is in the store
@@ -82,7 +82,7 @@ class Functions:
     def __init__(self, store_url: str) -> None:
         self.output = io.StringIO()
         self._store = Valkey.from_url(store_url)
-        self.handlers: dict[str, Callable[[Any, Any], Any]] = {name: _handler(name) for name in FUNCTIONS}
+        self.handlers: dict[str, Callable[[Any, Any], Any]] = {name: load_handler(name) for name in FUNCTIONS}
 
     def close(self) -> None:
         """Close the connections."""
@@ -106,7 +106,7 @@ class Functions:
         if mutant.cloud == "tencent":
             context = scf_context(mutant.seconds)
         answer, error = None, None
-        before, started = _begin_peak(), time.process_time()
+        before, started = begin_peak(), time.process_time()
         try:
             with contextlib.redirect_stdout(self.output), contextlib.redirect_stderr(self.output):
                 answer = self.handlers[mutant.function](event, context)
@@ -114,7 +114,7 @@ class Functions:
             if isinstance(raised, KeyboardInterrupt):
                 raise
             error = raised
-        seconds, growth = time.process_time() - started, _peak() - before
+        seconds, growth = time.process_time() - started, peak() - before
         return Observation(answer, error, self._drained(), seconds, growth, size)
 
     def _drained(self) -> str:
@@ -157,17 +157,6 @@ def functions(store_url: str, ses_url: str) -> Iterator[Functions]:
         os.environ.update(former)
 
 
-def _handler(name: str) -> Callable[[Any, Any], Any]:
-    path = ROOT / "functions" / name / "handler.py"
-    spec = importlib.util.spec_from_file_location(f"fuzzed_{name}", path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    handler: Callable[[Any, Any], Any] = module.handler
-    return handler
-
-
 def _signed(event: Any) -> Any:
     """Return a webhook's event with a valid signature, as far as it still is one."""
     try:
@@ -182,22 +171,3 @@ def _size(event: Any) -> float:
         return len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) / MEGABYTE
     except RecursionError:
         return 0.0
-
-
-def _begin_peak() -> float:
-    """Return the MB that this process has now, from where on its peak counts."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _status("VmRSS")
-
-
-def _peak() -> float:
-    return _status("VmHWM")
-
-
-def _status(name: str) -> float:
-    """Return a line of this process's status in MB; 0 where there is no such file."""
-    with contextlib.suppress(OSError):
-        text = Path("/proc/self/status").read_text(encoding="ascii")
-        return float(text.partition(f"{name}:")[2].split(None, 1)[0]) * 1024 / MEGABYTE
-    return 0.0

@@ -16,14 +16,12 @@ from mailer.email.request import EmailRequest
 from mailer.errors import FieldError, InvalidRequest
 
 from .expressions import Expression, compile_expression
-from .table import EmailFields, NamedTable
+from .table import HTML_FIELDS, EmailFields, NamedTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from typing_extensions import Self
-
-_HTML = {"template": "data", "simple": "html"}  # the parts of a request's fields that are HTML
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def _as_text(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a request with their texts escaped where they become part of HTML."""
     return {
         **fields,
-        **{name: _escaped_at(fields[name], part) for name, part in _HTML.items() if name in fields},
+        **{name: _escaped_at(fields[name], part) for name, part in HTML_FIELDS.items() if name in fields},
     }
 
 

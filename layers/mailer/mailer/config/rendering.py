@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from mailer.email.json_pointer import pointer_to
 from mailer.errors import ConfigurationError, InvalidRequest
 
-from .table import setting_at
+from .table import HTML_FIELDS, setting_at
 from .templates import FAILURES, check_template, compiled, failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NAMES = ("headers", "payload")
-_HTML = {("template", "data"), ("simple", "html")}  # the parts of a request that are HTML
 
 
 def check_templates(location: tuple[Any, ...], templates: Any) -> None:
@@ -46,7 +45,7 @@ def _rendered(template: Any, names: dict[str, Any], path: tuple[Any, ...], *, es
     if isinstance(template, list):
         return [_rendered(item, names, (*path, index), escape=escape) for index, item in enumerate(template)]
     try:
-        return compiled(template, escape=escape and path[:2] in _HTML).render(names)
+        return compiled(template, escape=escape and path[:2] in HTML_FIELDS.items()).render(names)
     except FAILURES as error:
         key = ".".join(map(str, ("render", *path)))
         why = f"the template `{key}`: {failure(template, error)}"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailer.email.field_errors import Location
 
 EMAIL_FIELDS = frozenset(field.alias or name for name, field in EmailRequest.model_fields.items())
+HTML_FIELDS = {"template": "data", "simple": "html"}  # the parts of an email's fields that are HTML
 _TOML_MESSAGES = {**MESSAGES, "dict_type": "must be a table", "model_type": "must be a table"}
 
 

@@ -42,7 +42,7 @@ def first_attempt(request: EmailRequest, keys: EmailKeys, trigger: str, account:
         fingerprint=request.content_fingerprint() if keys.callers_key else None,
         namespace=key.namespace,
         old_id=None if old_id == email_id else old_id,
-        stay=message.stay,
+        first_receive=message.first_receive,
         received_before=message.received_before,
     )
 
@@ -58,7 +58,7 @@ def next_attempt(attempt: Attempt, *, stored: bool) -> Attempt:
         attempt.namespace,
         attempt.old_id,
         attempt.stored_by or (attempt.token if stored and not attempt.stored else None),
-        attempt.stay,
+        attempt.first_receive,
     )
 
 

@@ -54,16 +54,16 @@ class StatusRow(NamedTuple):
     accepted_at: int
 
 
-class _Names:
-    """The hashes of an email's addresses: what was stored under an earlier one reads as today's."""
+class _Hashes:
+    """The hashes of an email's addresses: what was stored under an earlier one reads as the current one."""
 
     def __init__(self, hasher: AddressHasher, addresses: Sequence[str]) -> None:
         self.hasher = hasher
-        self._today = {one: hasher(address) for address in addresses for one in hasher.all_of(address)}
+        self._current = {one: hasher(address) for address in addresses for one in hasher.all_of(address)}
 
-    def today(self, route: Sequence[str]) -> tuple[str, ...]:
-        """Return a route with the hashes of today, as far as it is to this email's addresses."""
-        return tuple(self._today.get(one, one) for one in route)
+    def current(self, route: Sequence[str]) -> tuple[str, ...]:
+        """Return a route with the current hashes, as far as it is to this email's addresses."""
+        return tuple(self._current.get(one, one) for one in route)
 
 
 def reconcile(deadline: Deadline, runtime: Runtime) -> Iterator[tuple[str, Decision]]:
@@ -113,13 +113,15 @@ def _reconcile_one(
     except InvalidRequest as error:  # stored by a version with other rules: it stays unknown
         logs.refused("sweep", error, id=record.id)
         return Decision.UNDECIDED
-    names = _Names(runtime.ledger.store.addresses.hasher(), (address_of(request.sender), *request.recipients))
-    route = names.today(stored.route)
-    mailed = [address for address in request.recipients if names.hasher(address) in route[1:]]
+    hashes = _Hashes(
+        runtime.ledger.store.addresses.hasher(), (address_of(request.sender), *request.recipients)
+    )
+    route = hashes.current(stored.route)
+    mailed = [address for address in request.recipients if hashes.hasher(address) in route[1:]]
     rows = _find_rows(request, mailed or request.recipients, record, unknown, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED
-    matches = _match_rows(record.id, rows, unknown, runtime.clock_offset, names) if rows else Matches()
+    matches = _match_rows(record.id, rows, unknown, runtime.clock_offset, hashes) if rows else Matches()
     return unknown.resolve(
         record.id,
         record.attempts,
@@ -223,7 +225,7 @@ def _row(fields: dict[str, Any]) -> StatusRow:
 
 
 def _match_rows(
-    email_id: str, rows: list[StatusRow], unknown: UnknownLedger, clock_offset: int | None, names: _Names
+    email_id: str, rows: list[StatusRow], unknown: UnknownLedger, clock_offset: int | None, hashes: _Hashes
 ) -> Matches:
     """Return which of the rows could be this email's, and how many emails could be theirs.
 
@@ -236,14 +238,14 @@ def _match_rows(
     Which of the emails owns which row makes no difference as long as all go to the same recipients. Where one
     goes to others as well, its row is listed for them too, and taken for another's there: nobody claims one.
     """
-    sender, recipient = map(names.hasher, (rows[0].sender, rows[0].recipient))
+    sender, recipient = map(hashes.hasher, (rows[0].sender, rows[0].recipient))
     candidates: list[str] = []
     claims: Counter[str] = Counter()
     possible_claims: Counter[str] = Counter()
     routes = []
     doubtful = False
     for email in unknown.unsettled(clock_offset):
-        email = replace(email, route=names.today(email.route))  # noqa: PLW2901
+        email = replace(email, route=hashes.current(email.route))  # noqa: PLW2901
         if not email.goes_to(sender, recipient):
             continue
         likely = _rows_within(email.windows, rows)

@@ -49,13 +49,13 @@ class Key:
 class PlatformKey(NamedTuple):
     """A platform's key, and the one of version 0.1.0 for the same event, where it was another.
 
-    `stay` identifies the time that a message spends in its queue, over all its receives;
-    `received_before` says that this is not the first of them.
+    `first_receive` identifies a message's first receive from its queue, the same at every later one until a
+    redrive; `received_before` says that this is a later one.
     """
 
     text: str
     old_text: str | None = None
-    stay: str | None = None
+    first_receive: str | None = None
     received_before: bool = False
 
     @classmethod

@@ -168,8 +168,8 @@ class EmailRequest(_Part):
 
         `defaults` fill the fields that the body leaves out. A `stored` body is one that was a request before:
         the rules of new requests alone are not checked again. A `checked` one came from `read_object` or
-        `check_object`. Raises InvalidRequest with a JSON pointer into
-        `body` for every broken rule; rules over several fields are checked once each field is right.
+        `check_object`. Raises InvalidRequest with a JSON pointer into `body` for every broken rule; rules
+        over several fields are checked once each field is right.
         """
         if isinstance(body, (str, bytes)):
             document = read_object(body)

@@ -16,7 +16,8 @@ from mailer.errors import FieldError, Forbidden, InvalidRequest, StoreUnavailabl
 from mailer.telemetry import logs
 
 from .emails import idempotency_key, outcome_response, send_for_key
-from .problems import MIN_ERROR_STATUS, error_problem
+from .problems import error_problem
+from .results import result_at
 
 if TYPE_CHECKING:
     from .context import RequestContext
@@ -48,9 +49,7 @@ def _send_item(index: int, item: Any, key: str | None, context: RequestContext) 
     except (InvalidRequest, Forbidden, StoreUnavailable) as error:
         logs.refused(context.trigger, error, index=index)
         response = error_problem(error)
-    body = json.loads(response.body or "")
-    result = {"error": body} if response.status_code >= MIN_ERROR_STATUS else body
-    return {"index": index, "status": response.status_code, **result}
+    return result_at(index, response)
 
 
 def _read_emails(body: bytes) -> list[Any]:

@@ -12,7 +12,8 @@ from mailer.errors import MAX_ERRORS, InvalidRequest
 from mailer.telemetry import logs
 
 from .emails import outcome_response
-from .problems import MIN_ERROR_STATUS, error_problem, problem
+from .problems import error_problem, problem
+from .results import result_at
 from .webhook_events import send_event
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ def send_events(
             outcome = send_event(events[index], headers, context)
         except InvalidRequest as error:
             logs.refused(context.trigger, error, index=index)
-            return _result(index, error_problem(error))
-        return None if outcome is None else _result(index, outcome_response(outcome))
+            return result_at(index, error_problem(error))
+        return None if outcome is None else result_at(index, outcome_response(outcome))
 
     results = [result for result in ordered_map(send_one, range(len(events))) if result is not None]
     again = [result for result in results if result.get("error", {}).get("retryable")]
@@ -46,12 +47,6 @@ def send_events(
     if not results:
         return Response(204, None, "")
     return Response(200, "application/json", json.dumps({"results": results}))
-
-
-def _result(index: int, response: Response[str]) -> dict[str, Any]:
-    body = json.loads(response.body or "")
-    result = {"error": body} if response.status_code >= MIN_ERROR_STATUS else body
-    return {"index": index, "status": response.status_code, **result}
 
 
 def _redelivery(again: Sequence[dict[str, Any]], events: int) -> Response[str]:

@@ -58,9 +58,9 @@ class Attempt:
 
     `fingerprint` is compared where the key is a caller's: a platform's redelivery is the same email whatever
     it holds. `stored` says that the ledger had the request before, and `stored_by`, whose attempt stored it,
-    where that is known. `namespace` is that of the caller's key,
-    None where it is not known; `old_id` is the id that version 0.1.0 would have derived, if another.
-    `stay` and `received_before` are those of the PlatformKey.
+    where that is known. `namespace` is that of the caller's key, None where it is not known; `old_id` is the
+    id that version 0.1.0 would have derived, if another. `first_receive` and `received_before` are
+    those of the PlatformKey.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Attempt:
     namespace: str | None = ""
     old_id: str | None = None
     stored_by: str | None = None
-    stay: str | None = None
+    first_receive: str | None = None
     received_before: bool = False
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 

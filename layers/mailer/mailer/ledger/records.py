@@ -112,8 +112,8 @@ class Ledger:
             params["namespace"] = attempt.namespace
         if attempt.stored_by:
             params["stored_by"] = attempt.stored_by
-        if attempt.stay:
-            params |= {"stay": attempt.stay, "received_before": attempt.received_before}
+        if attempt.first_receive:
+            params |= {"first_receive": attempt.first_receive, "received_before": attempt.received_before}
         if clock_offset is not None:
             params["clock_offset"] = clock_offset
         for name, moment in (("send_at", request.send_at), ("expires_at", request.expires_at)):

@@ -7,7 +7,7 @@ from typing import Any
 from mailer.ledger import DeferPolicy
 
 from .attribute_values import plain_item
-from .fields import arn_resource, as_object, as_objects, as_text, message_key
+from .fields import arn_resource, as_object, as_objects, as_text, has_records_of, message_key
 from .messages import LEDGER_DLQ, Message, MessageSource
 from .partial_response import first_of_each_ordering_key
 
@@ -15,9 +15,7 @@ _ITEMS = ("Keys", "NewImage", "OldImage")
 
 
 def _matches(event: Any) -> bool:
-    return any(
-        record.get("eventSource") == "aws:dynamodb" for record in as_objects(as_object(event).get("Records"))
-    )
+    return has_records_of("aws:dynamodb", event)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:

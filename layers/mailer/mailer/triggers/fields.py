@@ -26,6 +26,12 @@ def as_objects(value: Any) -> list[dict[str, Any]]:
     return [as_object(item) for item in value[: MAX_MESSAGES + 1]] if isinstance(value, list) else []
 
 
+def has_records_of(source: str, event: Any) -> bool:
+    """Return whether `event` is a batch of Lambda with a record of the event source `source`."""
+    records = as_objects(as_object(event).get("Records"))
+    return any(record.get("eventSource") == source for record in records)
+
+
 def as_text(value: Any) -> str:
     """Return a text or an integer as text that can be stored, else an empty text."""
     if isinstance(value, (str, int)) and not isinstance(value, bool):

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _PARAMETER = re.compile(r"\{([^{}+]+)\+?\}")
 _LATTICE_NAMES = frozenset({"serviceNetworkArn", "serviceArn"})
-
-
 _MAX_PARAMETERS = 100  # of a query, of which nothing but a signature is read
 
 

@@ -6,15 +6,22 @@ from typing import Any
 
 from mailer.ledger import DeferPolicy
 
-from .fields import arn_resource, as_object, as_objects, as_text, from_base64, message_key, record_hash
+from .fields import (
+    arn_resource,
+    as_object,
+    as_objects,
+    as_text,
+    from_base64,
+    has_records_of,
+    message_key,
+    record_hash,
+)
 from .messages import LEDGER_DLQ, Message, MessageSource
 from .partial_response import first_of_each_ordering_key
 
 
 def _matches(event: Any) -> bool:
-    return any(
-        record.get("eventSource") == "aws:kinesis" for record in as_objects(as_object(event).get("Records"))
-    )
+    return has_records_of("aws:kinesis", event)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:

@@ -63,8 +63,8 @@ class Message:
     identifies the email if the body has no `idempotency_key`. `origin` is where it comes from: `topic`,
     `queue`, `source`. Messages with the same `ordering_key` (a FIFO group, a partition) are processed in
     order. `receive_count` counts the deliveries; `item_identifier` identifies the message in a partial batch
-    response. `old_key` is the key of version 0.1.0, where it was another. `stay` identifies the time that the
-    message spends in its queue, where the platform says when it began.
+    response. `old_key` is the key of version 0.1.0, where it was another. `first_receive` is that of the
+    PlatformKey, where the platform says when it was.
     """
 
     key: str | None
@@ -74,14 +74,16 @@ class Message:
     receive_count: int = 1
     item_identifier: Any = None
     old_key: str | None = None
-    stay: str | None = None
+    first_receive: str | None = None
 
     def platform_key(self, key: str | None) -> PlatformKey | None:
         """Return the key of the message's email, where `key` is its own or one that its body brings."""
         if key is None:
             return None
         old_key = self.old_key if key == self.key else None
-        return PlatformKey(key, old_key, self.stay, self.stay is not None and self.receive_count > 1)
+        return PlatformKey(
+            key, old_key, self.first_receive, self.first_receive is not None and self.receive_count > 1
+        )
 
 
 @dataclass(frozen=True)

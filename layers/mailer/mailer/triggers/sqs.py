@@ -8,15 +8,13 @@ from mailer.email.strict_json import read_object
 from mailer.errors import InvalidRequest
 from mailer.ledger import DeferPolicy
 
-from .fields import arn_name, as_int, as_object, as_objects, as_text, message_key, record_hash
+from .fields import arn_name, as_int, as_object, as_objects, as_text, has_records_of, message_key, record_hash
 from .messages import PLATFORM_DLQ, Message, MessageSource
 from .partial_response import every_item
 
 
 def _matches(event: Any) -> bool:
-    return any(
-        record.get("eventSource") == "aws:sqs" for record in as_objects(as_object(event).get("Records"))
-    )
+    return has_records_of("aws:sqs", event)
 
 
 def _messages(event: dict[str, Any]) -> list[Message]:
@@ -26,7 +24,7 @@ def _messages(event: dict[str, Any]) -> list[Message]:
 def sqs_message(record: dict[str, Any]) -> Message:
     """Return the message in a record, or the notification of SNS in that message.
 
-    Its stay begins with its first receive: a redrive from a dead-letter queue begins another one.
+    A redrive from a dead-letter queue begins with a first receive of its own.
     """
     attributes = as_object(record.get("attributes"))
     key, body = message_key("sqs", record.get("messageId")), record.get("body")
@@ -42,11 +40,13 @@ def sqs_message(record: dict[str, Any]) -> Message:
         ordering_key=as_text(attributes.get("MessageGroupId")) or None,
         receive_count=as_int(attributes.get("ApproximateReceiveCount")) or 1,
         item_identifier=as_text(record.get("messageId")) or None,
-        stay=_stay(record.get("messageId"), attributes.get("ApproximateFirstReceiveTimestamp")),
+        first_receive=_first_receive(
+            record.get("messageId"), attributes.get("ApproximateFirstReceiveTimestamp")
+        ),
     )
 
 
-def _stay(message_id: Any, first_received: Any) -> str | None:
+def _first_receive(message_id: Any, first_received: Any) -> str | None:
     known = as_text(message_id) and as_text(first_received)
     return record_hash({"id": message_id, "since": first_received}, "id", "since") if known else None
 

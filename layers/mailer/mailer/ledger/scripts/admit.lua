@@ -9,7 +9,7 @@
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients, drop_suppressed;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
 --         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
---         namespace, from_state, stay, received_before, send_at, expires_at, clock_offset (ms) (each may be absent)
+--         namespace, from_state, first_receive, received_before, send_at, expires_at, clock_offset (ms) (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -77,7 +77,7 @@ if BLOCKS[record.state] then
 end
 
 -- A queue delivers again what was refused before: nothing is mended until the message leaves the queue.
-if params.received_before and record.state == 'refused' and record.stay == params.stay then
+if params.received_before and record.state == 'refused' and record.first_receive == params.first_receive then
   return duplicate()
 end
 
@@ -97,7 +97,7 @@ local function store_request()
     route = cjson.encode(params.route),
     smtp_message_id = params.smtp_message_id,
     trigger = params.trigger,
-    stay = params.stay or '',
+    first_receive = params.first_receive or '',
     attempts_before = record.attempts,
     promised = params.from_state and '1' or '0',
   })

@@ -247,7 +247,6 @@ local function suppress(key, code, now, ends)
   end
 end
 
-local INTERNAL = { body = true, stored_by = true, route = true, token = true, fingerprint = true }
 -- A route (JSON) with the recipients of another one, which may be nil.
 local function join_routes(route, other)
   local hashes, known = cjson.decode(route), {}
@@ -262,6 +261,8 @@ local function join_routes(route, other)
   return cjson.encode(hashes)
 end
 
+-- Fields of a record that no reply shows.
+local INTERNAL = { body = true, stored_by = true, route = true, token = true, fingerprint = true }
 local function reply(verdict, record, more)
   local fields = more or {}
   fields.verdict = verdict

@@ -4,8 +4,8 @@
 --       9 the owner of SES's MessageId, or the record
 --       10 the suppression of the recipient, or the record
 --       11… mailed: that the recipient was, under each hash of the address
--- ARGV: 1 the parameters as JSON: event, recipients (these hashes), proves_accepted, at (ms), retention (ms), events_max; ses_message_id,
---         code, delay (ms) (each may be absent)
+-- ARGV: 1 the parameters as JSON: event, recipients (these hashes), proves_accepted, at (ms), retention (ms),
+--         events_max; ses_message_id, code, delay (ms) (each may be absent)
 --       2 the field of the event among the events
 --       3 what is stored of the event as JSON, empty for nothing
 --       4… the field of the event under each earlier hash

@@ -7,8 +7,9 @@
 --       last but one: the key that the failure blocks, or the record
 --       last: the owner of SES's MessageId, or the record
 -- ARGV: 1 the parameters as JSON: id, token, state, halts, delay (ms), retention (ms), not_sent, final, stored,
---         backlog_max, dead_letters_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code, ses_message_id, request_id,
---         detail, fingerprint, namespace, clock_offset (ms), dropped, block = {kind, ttl_ms} (each may be absent)
+--         backlog_max, dead_letters_max; attempt_number, sent_at (ms), smtp_message_id, route, trigger; code,
+--         ses_message_id, request_id, detail, fingerprint, namespace, clock_offset (ms), dropped,
+--         block = {kind, ttl_ms} (each may be absent)
 --       2 the request as JSON, empty for an accepted email
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
