@@ -188,8 +188,7 @@ def test_what_is_slow_is_found(fuzzed: Functions, monkeypatch: pytest.MonkeyPatc
         return False
 
     monkeypatch.setattr(app, "_is_json", slow)
-    (fault,) = found(fuzzed, mutant("http"))
-    assert "s of processor time" in fault
+    assert any("s of processor time" in fault for fault in found(fuzzed, mutant("http")))
 
 
 @pytest.mark.parametrize("process", [memory.PROCESS, Path("no-such-folder")], ids=["of Linux", "elsewhere"])
@@ -199,8 +198,7 @@ def test_what_takes_memory_is_found(
     monkeypatch.setattr(memory, "PROCESS", process)
     size = int(memory.begin_peak() + 200) * memory.MEGABYTE  # more than any event took before
     monkeypatch.setattr(app, "_is_json", lambda _: len(b"x" * size) < 0)
-    (fault,) = found(fuzzed, mutant("http"))
-    assert "MB of memory" in fault
+    assert any("MB of memory" in fault for fault in found(fuzzed, mutant("http")))
 
 
 def test_a_server_error_without_a_reason_is_found(fuzzed: Functions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,7 @@ def test_a_setting_is_read_from_its_variable(variable: str, text: str, field: st
             for path in ("mail", "/mail/", "//", "/a//b", "/.", "/a/..", "/a b", "/é", "/%41", "/a?b", "/a\n")
         ),
         ("MAILER_BASE_PATH", "/" + "a" * 128),
+        *(("MAILER_HASH_KEY", key) for key in ("k" * 15, "k" * 257, "ä" * 16, "k" * 16 + " old")),
         *(
             ("MAILER_CALLBACK_TOKEN", token)
             for token in ("t", "a" * 15, "a" * 129, "a" * 16 + "/", "a" * 16 + " b")
