@@ -31,6 +31,7 @@ FUNCTIONS = Path(__file__).parents[1] / "functions"
 TRIGGERS = {
     "aws/http-api-gateway-v1.json": "api-gateway-v1",
     "aws/http-api-gateway-v2.json": "api-gateway-v2",
+    "aws/http-api-gateway-v2-gzip.json": "api-gateway-v2",
     "aws/http-function-url.json": "lambda-url",
     "aws/http-alb.json": "alb",
     "aws/http-alb-multi-value.json": "alb",

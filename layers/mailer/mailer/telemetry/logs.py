@@ -75,6 +75,11 @@ def refused(trigger: str, error: MailerError, **fields: object) -> None:
     )
 
 
+def more_refused(trigger: str, codes: dict[str, int]) -> None:
+    """Log how many more messages of a batch were refused than have lines of their own, by code."""
+    logger().warning("more messages refused", extra={"trigger": trigger, "codes": codes})
+
+
 def ignored(trigger: str, email_id: str | None, tables: Sequence[str]) -> None:
     """Log that the `when` of each of these tables of mailer.toml leaves a message out."""
     fields = {"trigger": trigger, "id": email_id, "tables": list(tables), "state": "ignored"}

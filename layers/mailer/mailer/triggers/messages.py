@@ -21,6 +21,7 @@ from mailer.telemetry import logs
 from .bodies import DigestItem, Ignored, read_body
 from .dead_letters import PERMANENT, add_dead_letter, invalid_reason
 from .ignored import report_ignored
+from .refusals import BatchRefusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -156,6 +157,7 @@ class _Batch:
     policy: BatchPolicy
     deadline: Deadline
     runtime: Runtime
+    refusals: BatchRefusals
     stopped: set[str] = field(default_factory=set)
     store_down: threading.Event = field(default_factory=threading.Event)
 
@@ -178,8 +180,13 @@ def process(
     After a message that must be redelivered, no message of its ordering key is sent; a permanently refused
     one blocks its ordering key at its first delivery only.
     """
-    batch = _Batch(policy, deadline, runtime)
-    return ordered_map(partial(_process_message, batch), messages, lambda message: message.ordering_key)
+    refusals = BatchRefusals(policy.trigger, runtime)
+    batch = _Batch(policy, deadline, runtime, refusals)
+    results = ordered_map(partial(_process_message, batch), messages, lambda message: message.ordering_key)
+    refusals.log_the_rest()
+    if policy.ack_policy[Disposition.REFUSED] is Ack.NACK:
+        refusals.store()
+    return results
 
 
 def _process_message(batch: _Batch, message: Message) -> Result:
@@ -206,16 +213,15 @@ def _process_message(batch: _Batch, message: Message) -> Result:
 
 def _deliver_or_refuse(batch: _Batch, message: Message) -> _Answer:
     """Return what became of a message; one with an error of its own is refused."""
-    trigger = batch.policy.trigger
     try:
         return _deliver(batch, message)
     except InvalidRequest as error:
-        logs.refused(trigger, error, key=message.key)
+        batch.refusals.invalid(message.key, error)
         return _Answer(Disposition.REFUSED, invalid_reason(error), error.too_large)
     except MailerError:
         raise
     except Exception as error:  # noqa: BLE001 - one message's bug must not fail the batch
-        logs.unexpected(trigger, error)
+        batch.refusals.unexpected(message.key, error)
         return _Answer(Disposition.REFUSED, {"code": "InternalError"})
 
 
