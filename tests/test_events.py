@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -139,6 +140,14 @@ def test_status_sample_names_the_email_of_the_first_sample(
     assert json.loads(answer["body"])["id"] == posted["id"]
 
 
+def is_base64(payload: dict[str, Any]) -> bool:
+    return payload.get("isBase64Encoded", payload.get("is_base64_encoded")) is True
+
+
+def is_gzip(payload: dict[str, Any]) -> bool:
+    return dict(payload.get("headers") or {}).get("content-encoding") == "gzip"
+
+
 def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
     """Return the event's payload with this body in place of its own, and one record where it has several."""
     payload = deepcopy(event.payload)
@@ -146,8 +155,8 @@ def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
     if "payload" in payload:
         payload["payload"] = document  # CLB parses JSON
     elif event.function == "http":
-        encoded = payload.get("isBase64Encoded") or payload.get("is_base64_encoded")
-        payload["body"] = base64.b64encode(text.encode()).decode() if encoded else text
+        raw = gzip.compress(text.encode()) if is_gzip(payload) else text.encode()
+        payload["body"] = base64.b64encode(raw).decode() if is_base64(payload) else text
     else:
         del payload["Records"][1:]
         record = payload["Records"][0]
