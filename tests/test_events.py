@@ -108,13 +108,9 @@ def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
 @every_event
 def test_event_names_example_addresses_only(event: SampleEvent) -> None:
     text = json.dumps(event.payload)
-    encoded = (
-        [event.payload.get(name) for name in ("isBase64Encoded", "is_base64_encoded")]
-        if event.function == "http"
-        else []
-    )
-    if True in encoded:
-        text += base64.b64decode(event.payload["body"]).decode()
+    if event.function == "http" and is_base64(event.payload):
+        raw = base64.b64decode(event.payload["body"])
+        text += (gzip.decompress(raw) if is_gzip(event.payload) else raw).decode()
     for domain in re.findall(r"@([a-z0-9.-]+)", text, re.IGNORECASE):
         assert domain.endswith(".example")
 
