@@ -293,6 +293,7 @@ TOO_LARGE = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("trigger", TOO_LARGE)
 def test_a_batch_larger_than_any_platform_delivers_is_given_back_untouched(
     trigger: str, runtime: Runtime, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
@@ -307,6 +308,8 @@ def test_a_batch_larger_than_any_platform_delivers_is_given_back_untouched(
         queue.handle(TOO_LARGE[trigger], LambdaContext())
 
 
+@pytest.mark.once
+@pytest.mark.no_cover
 def test_each_of_10000_messages_has_its_answer(runtime: Runtime) -> None:
     records = [{"eventSource": "aws:sqs", "messageId": str(n), "body": "{}"} for n in range(MAX_MESSAGES)]
     assert failures(queue.handle({"Records": records}, LambdaContext())) == [

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from fuzz.functions import Functions
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 SEED = "1"
 EVENTS = {

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from http_calls import Shape
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 EXAMPLES = int(os.environ.get("MAILER_FUZZ_EXAMPLES", "3"))
 THE_SAME = "MAILER_FUZZ_EXAMPLES" not in os.environ  # the short form finds the same in every run

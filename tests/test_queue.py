@@ -119,6 +119,7 @@ def test_message_that_is_refused_or_meets_no_store_is_logged_by_its_key(
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [(line["trigger"], line["code"], line.get("key")) for line in lines] == [
         ("sqs", "InvalidRequest", "sqs:message-0"),
+        ("sqs", "StoreUnavailable", None),  # the reason could not be written
         ("sqs", "StoreUnavailable", "sqs:message-1"),
     ]
 

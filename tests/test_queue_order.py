@@ -47,6 +47,7 @@ def is_redelivered(batch: dict[str, Any], context: Any) -> bool:
 
 
 @pytest.mark.once
+@pytest.mark.no_cover
 @pytest.mark.parametrize("source", ORDERED)
 def test_ordering_key_keeps_its_order_under_transient_faults(
     runtime: Runtime, ses: Emulator, source: str
@@ -135,6 +136,7 @@ def test_store_that_goes_down_is_not_asked_for_every_record(
 
 
 @pytest.mark.once
+@pytest.mark.no_cover
 def test_ten_thousand_records_with_one_bad_one(runtime: Runtime, ses: Emulator) -> None:
     """Most repeat one of twenty requests: what counts is that no record is skipped."""
     requests = [json.dumps(body(to=f"{key}@customer.example", idempotency_key=str(key))) for key in range(20)]

@@ -18,7 +18,7 @@ from simulation.store import SimulatedStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 MAX_SEEDS = 400  # until a defect is found
 
@@ -37,8 +37,8 @@ def simulated(simulated_url: str) -> Iterator[SimulatedStore]:
 
 
 def test_history_is_the_same_each_time(simulated: SimulatedStore) -> None:
-    first = {seed: run(seed, simulated, recording=True) for seed in range(20)}
-    for seed in reversed(range(20)):
+    first = {seed: run(seed, simulated, recording=True) for seed in range(10)}
+    for seed in reversed(range(10)):
         again = run(seed, simulated, recording=True)
         assert again.lines == first[seed].lines
         assert again.reached == first[seed].reached
@@ -52,7 +52,7 @@ def test_recording_changes_nothing(simulated: SimulatedStore) -> None:
 
 
 def test_histories_hold(simulated: SimulatedStore) -> None:
-    assert [run(seed, simulated).violation for seed in range(30, 80)] == [None] * 50
+    assert [run(seed, simulated).violation for seed in range(30, 40)] == [None] * 10
 
 
 def test_what_was_never_reached_is_named() -> None:

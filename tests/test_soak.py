@@ -11,7 +11,7 @@ from soak import run_soak
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.no_cover]
 
 
 def test_every_email_is_accepted_once_or_says_why_not(environment: dict[str, str], tmp_path: Path) -> None:

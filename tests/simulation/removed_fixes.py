@@ -77,7 +77,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "a failed call is classified by what the caller handles",
         "sent twice",
-        first=50,
+        first=60,
         functions={"mailer.ses.transport.code_of": _code_of_everything},
     ),
     RemovedFix(
@@ -134,7 +134,7 @@ REMOVED_FIXES = (
     RemovedFix(
         "a second email under a key leaves no dead letter",
         "was told",
-        first=500,
+        first=555,
         functions={"simulation.facts.Plan.drawn": _with_halts},
         scripts=(
             (

@@ -184,7 +184,7 @@ def process(
     batch = _Batch(policy, deadline, runtime, refusals)
     results = ordered_map(partial(_process_message, batch), messages, lambda message: message.ordering_key)
     refusals.log_the_rest()
-    if policy.ack_policy[Disposition.REFUSED] is Ack.NACK:
+    if policy.ack_policy[Disposition.REFUSED] is Ack.NACK and not batch.store_down.is_set():
         refusals.store()
     return results
 
