@@ -142,7 +142,9 @@ def test_the_sample_events_are_recognised(file: Path) -> None:
     assert request.method in {"GET", "POST"}
     assert request.path.startswith("/")
     assert all(name == name.lower() for name in request.headers)
-    content = without_encoding(request).body
+    inflated = without_encoding(request)
+    assert isinstance(inflated, HttpRequest)
+    content = inflated.body
     assert (
         content == b""
         or is_form(request.headers.get("content-type", ""))
