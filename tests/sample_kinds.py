@@ -36,6 +36,7 @@ SOURCES = {
     "aws/http-api-gateway-v1-mapping": f"{_REST_API}, API mapping of a custom domain",
     "aws/http-api-gateway-v1": _REST_API,
     "aws/http-api-gateway-v2-get-email": _HTTP_API,
+    "aws/http-api-gateway-v2-gzip": _HTTP_API,
     "aws/http-api-gateway-v2-mapping": f"{_HTTP_API}, API mapping of a custom domain",
     "aws/http-api-gateway-v2": _HTTP_API,
     "aws/http-batch": _HTTP_API,

@@ -130,6 +130,7 @@ def test_page_is_what_all_runs_found_and_what_one_left_out_stays(parts: list[str
         (Row("Stores", "A", {"other"}, 2, 2), "+| A | m; other | 3 | passed |"),
         (Row("Stores", "A", {"n"}, 1, 1), "+| A | m; n | 2 | passed |"),
         (Row("Stores", "New", set(), 1, 1), "+| New |  | 1 | passed |"),
+        (Row("Stores", "A", {"n"}, 5), "+| A | m; n | 6 | passed |"),
         (Row("Stores", "New", set(), 1, 0), "+| New |  | 1 | not run |"),
     ],
 )
