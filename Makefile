@@ -13,14 +13,16 @@ endif
 OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 # Lambda's own versions of Python, for what rehearses AWS on this machine.
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
+# Where the tests write what docs/compatibility.md says.
+COMPATIBLE := build/compatibility
 PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
-.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy simulate soak fuzz fuzz-short mutants lock docs clean
+.PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy compatible compatibility simulate soak fuzz fuzz-short mutants lock docs clean
 
 demo: setup ## Run every sample event through its function and show the inbox
 	.venv/bin/python -m local.demo
 
-test: lint types tests simulate fuzz-short tests-3.10 tests-deploy ## Run every check
+test: lint types tests simulate fuzz-short tests-3.10 tests-deploy compatible ## Run every check
 
 setup: .venv/ready ## Install what the code needs, and generate what the API serves of its OpenAPI document
 	@.venv/bin/python -m docs.generate --built
@@ -33,7 +35,7 @@ types: .venv/ready
 	.venv/bin/mypy
 
 tests: setup
-	.venv/bin/pytest -n 2 --ignore tests/deploy --cov --cov-report=term
+	.venv/bin/pytest -n 2 --ignore tests/deploy --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
 
 # Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for the
 # emulator and for what is the same on every interpreter.
@@ -59,11 +61,18 @@ deploy-setup: setup node_modules/ready .venv-deploy/ready .venv-lambda/ready ## 
 ifeq ($(PYAWS),)
 tests-deploy: deploy-setup package
 	@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS."
-	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy
+	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy --compatibility=$(COMPATIBLE)/deploy.json
 else
 tests-deploy: deploy-setup package
-	.venv/bin/pytest -n 2 tests/deploy
+	.venv/bin/pytest -n 2 tests/deploy --compatibility=$(COMPATIBLE)/deploy.json
 endif
+
+# docs/compatibility.md says of each event source, sender, client and platform what the tests found.
+compatible: tests tests-deploy
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python -m compatibility $(COMPATIBLE)/tests.json $(COMPATIBLE)/deploy.json
+
+compatibility: .venv/ready ## Write docs/compatibility.md from what the last `make test` found
+	PYTHONPATH=$(PYTHONPATH):tests .venv/bin/python -m compatibility --write $(COMPATIBLE)/tests.json $(COMPATIBLE)/deploy.json
 
 lock: .venv/ready ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytest_plugins = ["compatibility.plugin"]
 
 settings.register_profile("fast", deadline=None, max_examples=50, suppress_health_check=list(HealthCheck))
 settings.load_profile("fast")

