@@ -1,4 +1,4 @@
-"""The OpenAPI document against the handler that it describes, on every event shape."""
+"""The OpenAPI document against the handler that it describes, on several shapes of event."""
 
 from __future__ import annotations
 
