@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-import mailer
 from factories import LambdaContext, scf_context
 from mailer.deadline import RESERVE_SECONDS, Deadline
 
@@ -31,13 +30,3 @@ def test_when_time_is_up_nothing_is_left(clock: list[float]) -> None:
     deadline = Deadline(5)
     clock[0] += 6
     assert deadline.remaining() == 0
-
-
-@pytest.mark.parametrize("name", mailer.__all__)
-def test_the_package_offers_its_names(name: str) -> None:
-    assert getattr(mailer, name).__name__ == name
-
-
-def test_the_package_has_no_other_name() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'send'"):
-        mailer.send  # noqa: B018

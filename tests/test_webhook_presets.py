@@ -26,7 +26,7 @@ FORM = "application/x-www-form-urlencoded"
 SECRET = b"a-secret-of-the-tests"
 HOOKS = "hooks.shop.example"
 # Slack, "Verifying requests from Slack"; Twilio, "Webhooks security" and the tests of its library;
-# GitHub, "Validating webhook deliveries".
+# GitHub, "Validating webhook deliveries"; the tests of the Python libraries of HubSpot and of Paddle.
 SLACK_BODY = (
     b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
     b"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
@@ -41,6 +41,30 @@ TWILIO_FORM = {
     "Caller": "+14158675309",
 }
 VECTORS = {
+    "hubspot": (
+        b"yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy",
+        15_000,
+        Delivery(
+            {
+                "host": "www.example.com",
+                "x-hubspot-request-timestamp": "15000000",
+                "x-hubspot-signature-v3": "HPW73RUtKmcYoEDADG0s6MmGFWUzWJKAW07r8RDgcQw=",
+            },
+            b"{'example_field':'example_value'}",
+            full_path="/webhook_uri",
+        ),
+    ),
+    "paddle": (
+        b"pdl_ntf_01hbpjmytsa32fhr36nqgc3kgb_WvRO0eL4Bj9rgYYIBZY6wZhG4EHy9jzh",
+        1_696_195_954,
+        Delivery(
+            {
+                "paddle-signature": "ts=1696195954;h1=dummy;"
+                "h1=d96299976a6eb066f484d7fde011ac56fc32b38fc9940bc419d6e537fdc6ef02"
+            },
+            b"hello-world",
+        ),
+    ),
     "slack": (
         b"8f742231b10e8888abcd99yyyzzz85a5",
         1531420618,
@@ -147,8 +171,8 @@ def test_handshake_of_slack_is_answered_with_its_challenge(body: bytes, answer: 
     assert SCHEMES["token"].handshake(Delivery({}, body)) == ""
 
 
-@pytest.mark.parametrize("sender", [row(scheme, "documented vector") for scheme in VECTORS])
-def test_documented_vector_verifies(sender: str) -> None:
+@pytest.mark.parametrize("sender", [row(scheme, "published vector") for scheme in VECTORS])
+def test_published_vector_verifies(sender: str) -> None:
     secret, moment, delivery = VECTORS[sender]
     scheme = SCHEMES[sender]
     assert scheme.verifies(delivery, [b"another", secret], moment)

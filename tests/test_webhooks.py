@@ -535,7 +535,7 @@ def test_svix_names_of_the_headers_are_accepted(environment: dict[str, str]) -> 
     assert post("billing", text, headers)[0] == 200
 
 
-@pytest.mark.parametrize("scheme", [sender(scheme, "documented vector") for scheme in VECTORS])
+@pytest.mark.parametrize("scheme", [sender(scheme, "published vector") for scheme in VECTORS])
 def test_published_vectors_verify(scheme: str) -> None:
     vector = VECTORS[scheme]
     secret: Any = SCHEMES[scheme].secret(str(vector["secret"]))

@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = argparse.ArgumentParser(
-        prog="python -m local.ses_emulator", description="A local Tencent Cloud SES."
+        prog="ses-emulator" if __package__ == "ses_emulator" else f"python -m {__package__}",
+        description="A local Tencent Cloud SES.",
     )
     add = options.add_argument
     add("--host", default=_DEFAULT.host)
