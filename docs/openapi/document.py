@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import mailer
-from mailer.config.webhook_presets import PRESETS
 from mailer.email.limits import MAX_KEY_CHARACTERS
 
-from .operations import OPERATIONS, operation_object
+from .code_samples import KEY_EXAMPLE
+from .operation_object import operation_object
+from .operations import OPERATIONS, TAGS
 from .schemas import SCHEMAS
+from .security import SECURITY
 
 _QUOTABLE = r'[!#-\[\]-~]|\\["\\]'
 _KEY = rf'^(?:[!#-~](?:[ -~]*[!-~])?|"(?:{_QUOTABLE})(?:(?: |{_QUOTABLE})*(?:{_QUOTABLE}))?")$'
-_SECURITY = {
-    "apiKey": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "a key whose SHA-256 is in MAILER_API_KEYS, with the permission of the operation",
-    },
-    "standardWebhooks": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "webhook-signature",
-        "description": "Standard Webhooks: webhook-id, webhook-timestamp and webhook-signature, or svix-*",
-    },
-    "gitHub": {"type": "apiKey", "in": "header", "name": "X-Hub-Signature-256"},
-    "stripe": {"type": "apiKey", "in": "header", "name": "Stripe-Signature"},
-    "webhookToken": {"type": "apiKey", "in": "header", "name": "X-Webhook-Token"},
-    "webhookBasic": {"type": "http", "scheme": "basic"},
-    "webhookBearer": {"type": "http", "scheme": "bearer"},
-    **{
-        sender: {"type": "apiKey", "in": "header", "name": PRESETS[preset]["header"]}
-        for sender, preset in {
-            "shopify": "shopify",
-            "paddle": "paddle",
-            "lemonSqueezy": "lemon-squeezy",
-            "slack": "slack",
-            "hubSpot": "hubspot",
-            "twilio": "twilio",
-        }.items()
-    },
-}
 
 
 def openapi() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of the HTTP API."""
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in OPERATIONS.items():
-        paths.setdefault(path, {})[method.lower()] = operation_object(operation)
+        paths.setdefault(path, {})[method.lower()] = operation_object(method, path, operation)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Mailer",
             "version": mailer.__version__,
-            "description": "Email through Tencent Cloud SES: none lost, none sent twice.",
+            "description": Path(__file__).with_name("introduction.md").read_text(encoding="utf-8"),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "the host of this document, with its base path"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": SCHEMAS,
@@ -70,10 +45,10 @@ def openapi() -> dict[str, Any]:
                     "description": "names the request, plain or quoted (IETF Idempotency-Key draft); "
                     "kept for 30 days after the email's end",
                     "schema": {"type": "string", "maxLength": MAX_KEY_CHARACTERS, "pattern": _KEY},
-                    "example": "order-1001",
+                    "example": KEY_EXAMPLE,
                 }
             },
-            "securitySchemes": _SECURITY,
+            "securitySchemes": SECURITY,
         },
     }
 

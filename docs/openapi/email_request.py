@@ -17,7 +17,7 @@ from mailer.email.native import native_location
 from mailer.email.request import EmailRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pydantic_core import core_schema
 
@@ -29,7 +29,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}"
 _CONTROL = r"\u0000-\u001f\u007f-\u009f\u2028\u2029"
 _ALIAS = rf"[^\s<>:{_CONTROL}](?:[^<>:{_CONTROL}]*[^\s<>:{_CONTROL}])?"
-_FORBIDS = r"\\?*|\"<>:/ "
+_FORBIDS = r'\\?*|"<>:/ '
 _FILE_TYPES = "|".join(
     "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in kind)
     for kind in sorted(limits.SUPPORTED_FILE_TYPES)
@@ -44,6 +44,8 @@ def text(description: str = "", **rules: Any) -> Schema:
 _BASE64 = text("base64", pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
 _JSON_OBJECT = text("a JSON object as a string", contentMediaType="application/json")
 _NULL = {"type": "null"}
+_NOTHING = {"type": ["string", "null"], "maxLength": 0}
+_NOBODY = {"type": ["array", "null"], "items": {}, "maxItems": 0}
 _COMPONENTS = {
     "Address": text("`local@domain`", maxLength=limits.MAX_ADDRESS_CHARACTERS, pattern=f"^{_ADDRESS}$"),
     "Sender": text(
@@ -55,8 +57,11 @@ _COMPONENTS = {
 
 
 def _or_null(schema: Schema) -> Schema:
-    options = schema if "anyOf" in schema else {"anyOf": [schema]}
-    return options if _NULL in options["anyOf"] else {**options, "anyOf": [*options["anyOf"], _NULL]}
+    """Return the schema that takes null too; its description is that of the whole."""
+    if "anyOf" in schema:
+        return schema if _NULL in schema["anyOf"] else {**schema, "anyOf": [*schema["anyOf"], _NULL]}
+    about = {"description": schema["description"]} if "description" in schema else {}
+    return {"anyOf": [{name: schema[name] for name in schema if name not in about}, _NULL], **about}
 
 
 def _optional_or_null(model: Schema) -> Schema:
@@ -65,18 +70,31 @@ def _optional_or_null(model: Schema) -> Schema:
     return {**model, "properties": properties | optional}
 
 
-def _any_of(*names: str, **rules: Any) -> Schema:
-    return {"anyOf": [{"required": [name], "properties": {name: rules}} for name in names]}
-
-
 def _cross_field_rules(model: Schema) -> Schema:
-    model["properties"]["headers"]["anyOf"][0]["propertyNames"] = {"pattern": "^[!-9;-~]{1,76}$"}
-    address = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}]}
-    content = [
-        {"required": [one], "properties": {one: {"type": "object"}, other: _NULL}}
-        for one, other in (("template", "simple"), ("simple", "template"))
-    ]
-    return {**model, "allOf": [_any_of("to", "cc", "bcc", **address), {"oneOf": content}]}
+    """Return the model with the rules over several fields, in keywords that say nothing about its types.
+
+    A generator of clients makes a type of each member of `anyOf` and `oneOf`; it leaves out `not` and `if`.
+    """
+    properties = model["properties"]
+    properties["headers"]["anyOf"][0]["propertyNames"] = {"pattern": "^[!-9;-~]{1,76}$"}
+    properties["from"] = _or_null(properties["from"])
+    return {
+        **model,
+        "required": [name for name in model["required"] if name != "from"],
+        "not": {"properties": dict.fromkeys(("to", "cc", "bcc"), _NOBODY)},
+        "if": {"required": ["template"], "properties": {"template": {"type": "object"}}},
+        "then": {"properties": {"simple": _NULL}},
+        "else": {"required": ["simple"], "properties": {"simple": {"type": "object"}}},
+    }
+
+
+def _text_or_number(names: Iterable[str], last: int) -> Schema:
+    return {
+        "anyOf": [
+            {"type": "string", "enum": list(names)},
+            {"type": "integer", "minimum": 0, "maximum": last},
+        ]
+    }
 
 
 # By the name of a validator's function: the schema of what it takes, from the schema of what it returns.
@@ -89,15 +107,26 @@ _RULES: dict[str, Callable[[Schema], Schema]] = {
     "_list": lambda items: items,
     "_one_or_list": lambda items: {"anyOf": [items["items"], items]},
     "_check_length": lambda items: items,
-    "_unsubscribe": lambda _: {
-        "enum": [*limits.UNSUBSCRIBE_LANGUAGES, *limits.UNSUBSCRIBE_LANGUAGES.values(), *range(12)]
-    },
-    "_trigger_type": lambda _: {"enum": [*limits.TRIGGER_TYPES, *limits.TRIGGER_TYPES.values()]},
+    "_unsubscribe": lambda _: _text_or_number(
+        [*limits.UNSUBSCRIBE_LANGUAGES, *limits.UNSUBSCRIBE_LANGUAGES.values()],
+        len(limits.UNSUBSCRIBE_LANGUAGES) - 1,
+    ),
+    "_trigger_type": lambda _: _text_or_number(limits.TRIGGER_TYPES, len(limits.TRIGGER_TYPES) - 1),
     "_without_nulls": _optional_or_null,
-    "_require_content": lambda model: {**model, **_any_of("html", "text", type="string", minLength=1)},
+    "_require_content": lambda model: {
+        **model,
+        "not": {"properties": {"html": _NOTHING, "text": _NOTHING}},
+    },
     "_check_cross_field_rules": _cross_field_rules,
 }
+_RULES_OVER_FIELDS = " It has one recipient or more over `{}`, `{}` and `{}`, and either `{}` or `{}`."
 _PARTS = {"template": "Template", "simple": "Simple", "attachments": "Attachment"}
+_CHOICES = {
+    "unsubscribe": "Unsubscribe",
+    "trigger_type": "TriggerType",
+    "on_unknown": "OnUnknown",
+    "on_suppressed": "OnSuppressed",
+}
 _NAMED = {"check_address": "Address", "check_sender": "Sender"}
 
 
@@ -135,11 +164,26 @@ def request_schemas() -> dict[str, Schema]:
     for component in components.values():
         component.pop("title", None)
         component["description"] = component["description"].partition("\n\n")[0]
-    return {**components, "SendEmail": _native(components)}
+    _name_choices(components)
+    components["EmailRequest"]["description"] += _RULES_OVER_FIELDS.format(
+        *("to", "cc", "bcc", "template", "simple")
+    )
+    return components | _native(components)
 
 
-def _native(components: dict[str, Schema]) -> Schema:
-    """Return the schema of SendEmail's own body: the model's with the names of the API page."""
+def _name_choices(components: dict[str, Schema]) -> None:
+    """Make components of the fields that take one of a few values, for generators to name their types."""
+    properties = components["EmailRequest"]["properties"]
+    for field, name in _CHOICES.items():
+        choice = {**properties[field], "anyOf": properties[field]["anyOf"][:-1]}
+        components[name] = choice["anyOf"][0] if len(choice["anyOf"]) == 1 else choice
+        about = properties[field].get("description", "")
+        components[name]["description"] = about or "what the email is"
+        properties[field] = _or_null({"$ref": REFERENCE.format(model=name)})
+
+
+def _native(components: dict[str, Schema]) -> dict[str, Schema]:
+    """Return the schema of SendEmail's own body and those of its parts, with the names of the API page."""
     names = {
         name: native_location((field, name) if field else (name,))[-1]
         for field, component in {"": "EmailRequest", **_PARTS}.items()
@@ -149,22 +193,27 @@ def _native(components: dict[str, Schema]) -> Schema:
     def rename(schema: Schema) -> Schema:
         component = schema.get("$ref", "").rpartition("/")[2]
         if component in _PARTS.values():
-            return renamed(component)
+            return {**schema, "$ref": REFERENCE.format(model=f"SendEmail{component}")}
         if "properties" in schema:
             schema["properties"] = {names[name]: value for name, value in schema["properties"].items()}
-            schema["required"] = [names[name] for name in schema.get("required", ())]
+        if "required" in schema:
+            schema["required"] = [names[name] for name in schema["required"]]
         return schema
 
-    def renamed(component: str) -> Schema:
-        native: Schema = json.loads(json.dumps(components[component]), object_hook=rename)
-        return native
-
-    native = renamed("EmailRequest")
-    properties = native["properties"]
-    template, simple = (properties[name]["anyOf"][0]["properties"] for name in ("Template", "Simple"))
+    native: dict[str, Schema] = {
+        f"SendEmail{component}".removesuffix("EmailRequest"): json.loads(
+            json.dumps(components[component]), object_hook=rename
+        )
+        for component in ("EmailRequest", *_PARTS.values())
+    }
+    email, simple = native["SendEmail"], native["SendEmailSimple"]["properties"]
+    properties, template = email["properties"], native["SendEmailTemplate"]["properties"]
     template["TemplateData"] = properties["SmtpHeaders"] = _or_null(_JSON_OBJECT)
     simple["Html"] = simple["Text"] = _or_null(_BASE64)
     properties["idempotency_key"] = components["EmailRequest"]["properties"]["idempotency_key"]
     properties["SmtpMessageId"]["description"] = "taken as the idempotency key"
     del properties["on_suppressed"]
-    return {**native, "description": "the body of SES's own SendEmail, unchanged"}
+    email["description"] = "The body of SES's own SendEmail, unchanged." + _RULES_OVER_FIELDS.format(
+        *("Destination", "Cc", "Bcc", "Template", "Simple")
+    )
+    return native

@@ -1,0 +1,102 @@
+"""The problems (RFC 9457) of the HTTP API: each status with its meaning and an example, and every code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mailer.delivery.outcome import Disposition
+from mailer.http_api.problems import TITLES
+from mailer.ses.error_table import TABLE
+
+_HEADER_RULE = "the header Idempotency-Key must have 1 to 255 printable ASCII characters"
+PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
+    400: (
+        "the header Idempotency-Key is malformed, or the body is not the gzip that Content-Encoding says",
+        {
+            "code": "InvalidHeader",
+            "detail": _HEADER_RULE,
+            "errors": [{"pointer": "", "detail": _HEADER_RULE}],
+        },
+    ),
+    401: (
+        "no valid key, signature or token",
+        {"code": "Unauthorized", "detail": "a valid key is needed: Authorization: Bearer KEY"},
+    ),
+    403: (
+        "the key lacks the permission, or may not use the sender",
+        {"code": "Forbidden", "detail": "the key `crm` lacks the permission `send`"},
+    ),
+    404: ("not found", {"code": "NotFound", "detail": "no email has this id"}),
+    409: (
+        "another worker is sending the email of this key",
+        {
+            "code": "InFlight",
+            "detail": "this email is being sent right now",
+            "retryable": True,
+            "retry_after": 5,
+        },
+    ),
+    413: (
+        "the body is over 6 MB, as it came or inflated",
+        {"code": "BodyTooLarge", "detail": "a body has at most 6291456 bytes"},
+    ),
+    415: (
+        "the body is not declared to be JSON, or has another content encoding than gzip",
+        {"code": "UnsupportedMediaType", "detail": "the body must be JSON: Content-Type: application/json"},
+    ),
+    422: (
+        "the input breaks rules, the recipient must not be mailed, or the key belongs to another request",
+        {
+            "code": "InvalidRequest",
+            "detail": "/to: is required",
+            "errors": [{"pointer": "/to", "detail": "is required"}],
+        },
+    ),
+    431: ("more than 100 headers", {"code": "TooManyHeaders", "detail": "a request has at most 100 headers"}),
+    500: (
+        "an unexpected error; the log has its type and location",
+        {"code": "InternalError", "detail": "an unexpected error; the log names it", "retryable": True},
+    ),
+    503: (
+        "not sent: SES or the store is unavailable, the time is over, or a setting is invalid",
+        {"code": "StoreUnavailable", "detail": "ConnectionError", "retryable": True, "retry_after": 5},
+    ),
+}
+# What the code of a problem can be beside those of the error table, which an email's own failure has.
+OWN_CODES = {
+    "InvalidRequest": "the input breaks rules, which `errors` lists",
+    "InvalidHeader": "a header of the request is malformed",
+    "UnknownEvent": "the platform's event is not one of an HTTP request",
+    "BrokenEncoding": "the body is not the gzip that Content-Encoding says",
+    "UnsupportedEncoding": "the body has another content encoding than gzip",
+    "UnsupportedMediaType": "the body is not declared to be JSON",
+    "BodyTooLarge": "the body is over the limit",
+    "TooManyHeaders": "the request has too many headers",
+    "Unauthorized": "no valid key, signature or token",
+    "Forbidden": "the key lacks the permission, or may not use the sender",
+    "NotFound": "there is no such path, email, source or digest",
+    "MethodNotAllowed": "the path has other methods, which `Allow` lists",
+    "InFlight": "another worker is sending the email right now",
+    "IdempotencyKeyReused": "the idempotency key belongs to another request",
+    "Expired": "`expires_at` is over",
+    "RedeliveryRequired": "some of the webhook's events must be delivered again",
+    "TimeIsUp": "the time of the invocation is over",
+    "StoreUnavailable": "the ledger's store did not answer",
+    "ConfigurationError": "a setting is missing or wrong; the log names it",
+    "InternalError": "an unexpected error; the log has its type and location",
+    "Refused": "the email was refused earlier, without a code of its own",
+    "RetryLater": "the email was not sent, and the request can be repeated",
+    "Halted": "nothing of the email's account, sender or template can be sent at the moment",
+}
+CODES = OWN_CODES | {code: rule.why for code, rule in TABLE.items()}
+# A disposition names the problem where the outcome has no code.
+UNNAMED = {
+    one.name.title().replace("_", "")
+    for one in (Disposition.REFUSED, Disposition.RETRY_LATER, Disposition.HALTED, Disposition.IN_FLIGHT)
+}
+
+
+def example_of(status: int) -> dict[str, Any]:
+    """Return an example of a problem with this status."""
+    members = {"retryable": False, **PROBLEMS[status][1]}
+    return {"type": "about:blank", "title": TITLES[status], "status": status, **members}
