@@ -35,7 +35,7 @@ types: .venv/ready
 	.venv/bin/mypy
 
 tests: setup
-	.venv/bin/pytest -n 2 --ignore tests/deploy --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
+	.venv/bin/pytest -n 2 --ignore tests/deploy --ignore tests/clients --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
 
 # Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for the
 # emulator and for what is the same on every interpreter.
@@ -44,7 +44,7 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: setup .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy --ignore tests/ses_emulator -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy --ignore tests/clients --ignore tests/ses_emulator -p no:cacheprovider
 endif
 
 build: setup ## Build the layer and function zips, with a report of their sizes
@@ -55,16 +55,16 @@ package: build node_modules/ready ## Build the zips and render what the clouds a
 	cp build/aws/osls/cloudformation-template-update-stack.json build/aws/template.json
 	$(OSLS) package --config serverless.tencent.yml
 
-deploy-setup: setup node_modules/ready .venv-deploy/ready .venv-lambda/ready ## Install what deploys, and what rehearses it
+deploy-setup: setup node_modules/ready tests/clients/node_modules/ready .venv-deploy/ready .venv-lambda/ready ## Install what deploys, what rehearses it, and what reads the API's document
 
 # Without Python 3.12 or 3.13 nothing can stand in for Lambda here: the tests that run functions are left out.
 ifeq ($(PYAWS),)
 tests-deploy: deploy-setup package
 	@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS."
-	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy --compatibility=$(COMPATIBLE)/deploy.json
+	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy tests/clients --compatibility=$(COMPATIBLE)/deploy.json
 else
 tests-deploy: deploy-setup package
-	.venv/bin/pytest -n 2 tests/deploy --compatibility=$(COMPATIBLE)/deploy.json
+	.venv/bin/pytest -n 2 tests/deploy tests/clients --compatibility=$(COMPATIBLE)/deploy.json
 endif
 
 # docs/compatibility.md says of each event source, sender, client and platform what the tests found.
@@ -90,6 +90,7 @@ lock: .venv/ready ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
 		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
 	$(NPM) update --package-lock-only
+	$(NPM) update --package-lock-only --prefix tests/clients
 
 SEEDS ?= 1500
 simulate: setup ## Histories of workers, store and SES by seed: SEEDS=100000 runs so many, SEED=17 replays one
@@ -114,7 +115,7 @@ fuzz-short: setup
 
 clean:
 	rm -rf docs/openapi.json layers/mailer/mailer/http_api/static
-	rm -rf .venv .venv-* node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* node_modules tests/clients/node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/bootstrap.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Mailer needs Python 3.10 or newer: make PYTHON=/path/to/python3.12 …" if sys.version_info < (3, 10) else 0)'
@@ -152,4 +153,9 @@ clean:
 
 node_modules/ready: package.json package-lock.json $(NODE_SETUP)
 	$(NPM) ci --loglevel=error --ignore-scripts
+	@touch $@
+
+# Linters of the API's document, and a generator of clients of it.
+tests/clients/node_modules/ready: tests/clients/package.json tests/clients/package-lock.json $(NODE_SETUP)
+	$(NPM) ci --loglevel=error --ignore-scripts --prefix tests/clients
 	@touch $@

@@ -79,12 +79,16 @@ def test_every_operation_has_a_sample_for_curl_and_for_python() -> None:
     assert SAMPLES.keys() == {f"{name}-{label}" for name in OPERATIONS for label in ("curl", "Python")}
 
 
+@pytest.mark.compatible("Clients of the API", "curl", "each code sample of the document")
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.endswith("-curl")])
 def test_curl_command_gets_its_documented_answer(name: str, variables: dict[str, str]) -> None:
     status = run_curl(SAMPLES[name], variables).splitlines()[-1]
     check(name, status)
 
 
+@pytest.mark.compatible(
+    "Clients of the API", "Python, requests", "each code sample of the document", package="requests"
+)
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.endswith("-Python")])
 def test_python_script_gets_its_documented_answer(
     name: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch

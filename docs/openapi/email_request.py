@@ -121,11 +121,13 @@ _RULES: dict[str, Callable[[Schema], Schema]] = {
 }
 _RULES_OVER_FIELDS = " It has one recipient or more over `{}`, `{}` and `{}`, and either `{}` or `{}`."
 _PARTS = {"template": "Template", "simple": "Simple", "attachments": "Attachment"}
-_CHOICES = {
-    "unsubscribe": "Unsubscribe",
-    "trigger_type": "TriggerType",
-    "on_unknown": "OnUnknown",
-    "on_suppressed": "OnSuppressed",
+_NAMED_FIELDS = {
+    ("EmailRequest", "unsubscribe"): "Unsubscribe",
+    ("EmailRequest", "trigger_type"): "TriggerType",
+    ("EmailRequest", "on_unknown"): "OnUnknown",
+    ("EmailRequest", "on_suppressed"): "OnSuppressed",
+    ("EmailRequest", "headers"): "SmtpHeaders",
+    ("Template", "data"): "TemplateData",
 }
 _NAMED = {"check_address": "Address", "check_sender": "Sender"}
 
@@ -164,21 +166,20 @@ def request_schemas() -> dict[str, Schema]:
     for component in components.values():
         component.pop("title", None)
         component["description"] = component["description"].partition("\n\n")[0]
-    _name_choices(components)
+    _name_types(components)
     components["EmailRequest"]["description"] += _RULES_OVER_FIELDS.format(
         *("to", "cc", "bcc", "template", "simple")
     )
     return components | _native(components)
 
 
-def _name_choices(components: dict[str, Schema]) -> None:
-    """Make components of the fields that take one of a few values, for generators to name their types."""
-    properties = components["EmailRequest"]["properties"]
-    for field, name in _CHOICES.items():
-        choice = {**properties[field], "anyOf": properties[field]["anyOf"][:-1]}
-        components[name] = choice["anyOf"][0] if len(choice["anyOf"]) == 1 else choice
-        about = properties[field].get("description", "")
-        components[name]["description"] = about or "what the email is"
+def _name_types(components: dict[str, Schema]) -> None:
+    """Make components of fields whose types a generator would otherwise name itself."""
+    for (component, field), name in _NAMED_FIELDS.items():
+        properties = components[component]["properties"]
+        about = {"description": properties[field].get("description", "what the email is")}
+        options = [one for one in properties[field]["anyOf"] if one != _NULL]
+        components[name] = {**(options[0] if len(options) == 1 else {"anyOf": options}), **about}
         properties[field] = _or_null({"$ref": REFERENCE.format(model=name)})
 
 

@@ -172,12 +172,12 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
         {
             202: Answer(
                 "how many are new, and how many are duplicates",
-                "ItemsTaken",
+                "DigestItemsTaken",
                 {"counts": {"digest": "daily", "accepted": 1, "duplicates": 0}},
             )
         },
         (401, 403, 404, *_BODY),
-        "Items",
+        "DigestItems",
         {"item": ITEM, "items": [ITEM, {**ITEM, "item_id": "c-18", "item": {"title": "A reply"}}]},
         "digest",
         path={"digest": ("a digest of mailer.toml", "daily")},

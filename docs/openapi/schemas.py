@@ -152,7 +152,7 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "HistoryEntry": _ENTRY,
     "DeliveryEvent": _EVENT,
-    "Item": {
+    "DigestItem": {
         **_answer(
             {
                 "digest": {**_MAYBE, "description": "if given, the digest of the path"},
@@ -173,10 +173,13 @@ SCHEMAS: dict[str, Schema] = {
         ),
         "additionalProperties": False,
     },
-    "Items": {
-        "anyOf": [ref("Item"), {"type": "array", "items": ref("Item"), "minItems": 1, "maxItems": MAX_ITEMS}]
+    "DigestItems": {
+        "anyOf": [
+            ref("DigestItem"),
+            {"type": "array", "items": ref("DigestItem"), "minItems": 1, "maxItems": MAX_ITEMS},
+        ]
     },
-    "ItemsTaken": _answer(
+    "DigestItemsTaken": _answer(
         {
             "digest": text("its name"),
             **_counts(accepted="how many items are new", duplicates="how many were added before"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[2]
+NPM_LOCKS = (ROOT / "package-lock.json", ROOT / "tests/clients/package-lock.json")
 SECTIONS = {
     "Event sources": "Each sample event is recognised by one adapter, and sent by its function.",
     "Webhook senders": "What each sender signs is accepted, and what is forged is not.",
@@ -96,15 +97,15 @@ def claim(section: str, subject: str, note: str = "", *, package: str = "") -> C
 @cache
 def locked_version(package: str) -> str:
     """Return the version of a package that the locks of Python or npm name, or all of them."""
-    modules = json.loads((ROOT / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     versions = {
         module["version"]
-        for path, module in modules.items()
+        for lock in NPM_LOCKS
+        for path, module in json.loads(lock.read_text(encoding="utf-8"))["packages"].items()
         if path and package in {module.get("name"), path.removeprefix("node_modules/")}
     }
     for lock in sorted((ROOT / "requirements").glob("*.txt")):
         pattern = rf"^{re.escape(package)}==([^\s;]+)"
         versions |= set(re.findall(pattern, lock.read_text(encoding="utf-8"), re.MULTILINE))
     if not versions:
-        raise ValueError(f"no package of package-lock.json or requirements/: {package}")
+        raise ValueError(f"no package of a package-lock.json or of requirements/: {package}")
     return ", ".join(sorted(versions))
