@@ -6,6 +6,7 @@ Each linter reads a broken document too, so that its settings cannot switch off 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from docs.openapi.document import openapi
 
 HERE = Path(__file__).parent
+OFFLINE = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def found_by(program: str, *arguments: str | Path) -> list[Any]:
     """Run a linter; return the JSON texts that it prints one after the other."""
     ran = subprocess.run(
         [HERE / "node_modules/.bin" / program, "lint", *arguments, "--format", "json"],
-        cwd=HERE, check=False, capture_output=True, text=True, timeout=120,
+        cwd=HERE, env={**os.environ, **OFFLINE},
+        check=False, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     rest, found = ran.stdout, []
     while rest.strip():
