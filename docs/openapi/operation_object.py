@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from .code_samples import code_samples
-from .problems import PROBLEMS, example_of
+from .problems import PROBLEMS, examples_of
 from .schemas import ref
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def operation_object(method: str, path: str, operation: Operation) -> dict[str, 
         "summary": operation.summary,
         "description": operation.text,
         "responses": {str(status): _success(answer) for status, answer in operation.answers.items()}
-        | {str(status): _problem(status) for status in sorted({*operation.problems, *_EVERY})},
+        | {str(status): _problem(status, operation) for status in sorted({*operation.problems, *_EVERY})},
         "security": [{"apiKey": [operation.permission]}]
         if operation.permission
         else [{name: []} for name in operation.security],
@@ -82,8 +83,9 @@ def _success(answer: Answer) -> dict[str, Any]:
     return made
 
 
-def _problem(status: int) -> dict[str, Any]:
-    media = {"schema": ref("Problem"), "examples": _examples({"problem": example_of(status)})}
+def _problem(status: int, operation: Operation) -> dict[str, Any]:
+    examples = examples_of(status, sends=HTTPStatus.CONFLICT in operation.problems)
+    media = {"schema": ref("Problem"), "examples": _examples(examples)}
     made: dict[str, Any] = {
         "description": PROBLEMS[status][0],
         "content": {"application/problem+json": media},
@@ -98,4 +100,7 @@ def _examples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _headers(texts: dict[str, str]) -> dict[str, Any]:
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in texts.items()}
+    return {
+        name: {"description": text, "schema": {"type": "integer" if name == "Retry-After" else "string"}}
+        for name, text in texts.items()
+    }

@@ -62,6 +62,39 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
         {"code": "StoreUnavailable", "detail": "ConnectionError", "retryable": True, "retry_after": 5},
     ),
 }
+_EMAIL = {"id": "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"}
+# What becomes of an email, where an operation sends one.
+_OF_EMAILS: dict[int, dict[str, dict[str, Any]]] = {
+    422: {
+        "suppressed": {
+            "code": "Ledger.Unsubscribed",
+            "detail": "the email is refused",
+            "action": "suppress",
+            **_EMAIL,
+            "state": "refused",
+            "errors": [{"pointer": "/to/0", "detail": "the email is refused"}],
+        },
+        "key reused": {
+            "code": "IdempotencyKeyReused",
+            "detail": "this idempotency key already belongs to another request",
+            "action": "reject",
+            **_EMAIL,
+            "state": "accepted",
+            "request_id": "b169f8be-176e-4bd7-8783-e035e449410d",
+        },
+    },
+    503: {
+        "halted": {
+            "code": "FailedOperation.InsufficientBalance",
+            "detail": "the account is in arrears; top up the account; sending resumes by itself",
+            "retryable": True,
+            "action": "halt",
+            **_EMAIL,
+            "state": "failed",
+            "retry_after": 900,
+        }
+    },
+}
 # What the code of a problem can be beside those of the error table, which an email's own failure has.
 OWN_CODES = {
     "InvalidRequest": "the input breaks rules, which `errors` lists",
@@ -98,5 +131,23 @@ UNNAMED = {
 
 def example_of(status: int) -> dict[str, Any]:
     """Return an example of a problem with this status."""
-    members = {"retryable": False, **PROBLEMS[status][1]}
-    return {"type": "about:blank", "title": TITLES[status], "status": status, **members}
+    return _with_status(status, PROBLEMS[status][1])
+
+
+def examples_of(status: int, *, sends: bool) -> dict[str, dict[str, Any]]:
+    """Return examples of problems with this status, by name; `sends`: of what sends an email."""
+    more = _OF_EMAILS.get(status, {}) if sends else {}
+    return {
+        "problem": example_of(status),
+        **{name: _with_status(status, members) for name, members in more.items()},
+    }
+
+
+def _with_status(status: int, members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": TITLES[status],
+        "status": status,
+        "retryable": False,
+        **members,
+    }
