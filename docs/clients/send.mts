@@ -1,6 +1,6 @@
 // Send an email and a batch, and read what became of the email, with the types of openapi-typescript.
 import createClient from "openapi-fetch";
-import type { components, paths } from "./mailer.d.ts";
+import type { components, paths } from "./mailer.js";
 
 type EmailRequest = components["schemas"]["EmailRequest"];
 type ProblemCode = components["schemas"]["ProblemCode"];
