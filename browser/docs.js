@@ -33,7 +33,11 @@ const codeSamples = ({ React: { createElement: element, Fragment }, getComponent
               "section",
               { key: index },
               element("h5", null, sample.get("label") || sample.get("lang")),
-              element(Code, { language: language === "shell" ? "bash" : language }, sample.get("source")),
+              element(
+                Code,
+                { canCopy: true, language: language === "shell" ? "bash" : language },
+                sample.get("source"),
+              ),
             );
           }),
         ),
