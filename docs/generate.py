@@ -1,4 +1,4 @@
-"""Write the generated files, errors.md and the OpenAPI document: `python -m docs.generate`."""
+"""Write the generated files, errors.md, the OpenAPI document and its viewer: `python -m docs.generate`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.openapi.document import document_text, served_text
-from docs.openapi.page import page
+from docs.openapi.viewer import viewer_files
 from mailer.ses.error_table import GROUPS, OTHER_ACTIONS, UNLISTED, Action, Rule
 
 if TYPE_CHECKING:
@@ -105,31 +105,35 @@ def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str
     return [f"| {' | '.join(row)} |" for row in (header, ("---",) * len(header), *rows)]
 
 
-def committed() -> dict[str, str]:
-    """Return the generated files that git has: their paths below the project, with their texts."""
-    return {"docs/errors.md": errors_page()}
+def committed() -> dict[str, bytes]:
+    """Return the generated files that git has: their paths below the project, with their contents."""
+    return {"docs/errors.md": errors_page().encode()}
 
 
-def built() -> dict[str, str]:
+def built() -> dict[str, bytes]:
     """Return the generated files that git ignores, as `committed` does: `make setup` writes them."""
     return {
-        "docs/openapi.json": document_text(),
-        f"{_STATIC}/openapi.json": served_text(),
-        f"{_STATIC}/docs.html": page(),
+        "docs/openapi.json": document_text().encode(),
+        f"{_STATIC}/openapi.json": served_text().encode(),
+        **{f"{_STATIC}/{name}": content for name, content in viewer_files().items()},
     }
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write the files that are not up to date."""
+    """Write the files that are not up to date, and delete what an earlier version served."""
     parser = argparse.ArgumentParser(prog="python -m docs.generate", description=__doc__)
     parser.add_argument("--built", action="store_true", help="only the files that git ignores")
     parser.add_argument("--root", type=Path, default=ROOT, help="the project's folder")
     options = parser.parse_args(arguments)
-    for name, text in (built() if options.built else committed() | built()).items():
-        path: Path = options.root / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    files = built() if options.built else committed() | built()
+    served = (options.root / _STATIC).rglob("*")
+    for path in {path for path in served if path.is_file()} - {options.root / name for name in files}:
+        path.unlink()
+    for name, content in files.items():
+        path = options.root / name
+        if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
 
 
 if __name__ == "__main__":

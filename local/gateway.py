@@ -68,6 +68,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         response = invocation.payload
         body = response["body"].encode()
+        if response["isBase64Encoded"]:
+            body = base64.b64decode(body)
         self.send_response(response["statusCode"])
         for name, value in response["headers"].items():
             self.send_header(name, value)

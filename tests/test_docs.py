@@ -17,14 +17,13 @@ pytestmark = pytest.mark.once
 
 @pytest.mark.parametrize("name", committed() | built())
 def test_generated_files_are_up_to_date(name: str) -> None:
-    text = (committed() | built())[name]
-    assert (ROOT / name).read_text(encoding="utf-8") == text, "run `make docs`"
+    assert (ROOT / name).read_bytes() == (committed() | built())[name], "run `make docs`"
 
 
 def test_built_files_are_written_and_ignored_by_git(tmp_path: Path) -> None:
     main(["--built", "--root", str(tmp_path)])
     written = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
-    assert {name: path.read_text(encoding="utf-8") for name, path in written.items()} == built()
+    assert {name: path.read_bytes() for name, path in written.items()} == built()
     ignored = subprocess.run(
         ["git", "check-ignore", *written],  # noqa: S607 - git is where it is
         cwd=ROOT, check=False, capture_output=True, text=True,
@@ -34,13 +33,16 @@ def test_built_files_are_written_and_ignored_by_git(tmp_path: Path) -> None:
 
 def test_committed_files_are_written_too_and_only_what_differs(tmp_path: Path) -> None:
     main(["--root", str(tmp_path)])
-    for name, text in (committed() | built()).items():
-        assert (tmp_path / name).read_text(encoding="utf-8") == text
+    for name, content in (committed() | built()).items():
+        assert (tmp_path / name).read_bytes() == content
         os.utime(tmp_path / name, (0, 0))
     (tmp_path / "docs/errors.md").write_text("old", encoding="utf-8")
+    old = tmp_path / "layers/mailer/mailer/http_api/static/docs/docs.0123456789abcdef.js.gz"
+    old.write_bytes(b"what an earlier version served")
     main(["--root", str(tmp_path)])
     assert (tmp_path / "docs/errors.md").read_text(encoding="utf-8") == errors_page()
     assert {(tmp_path / name).stat().st_mtime for name in built()} == {0}
+    assert not old.exists()
 
 
 def test_the_page_has_one_line_for_each_code() -> None:

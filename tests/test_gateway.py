@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import re
 import shlex
@@ -78,7 +79,13 @@ def test_curl_lines_return_what_their_page_says(url: str, page: str, lines: int)
 
 
 def test_page_and_other_methods_come_through(url: str) -> None:
-    assert b"sendEmail" in call(url, "GET", "/docs?x=1", {}).body
+    page = call(url, "GET", "/docs?x=1", {}).body.decode()
+    for link in re.findall(r'="\./(docs/[^"]+)"', page):
+        plain, compressed = (
+            call(url, "GET", f"/{link}", {"Accept-Encoding": coding}) for coding in ("identity", "gzip")
+        )
+        assert (compressed.status, compressed.headers["Content-Encoding"]) == (200, "gzip")
+        assert gzip.decompress(compressed.body) == plain.body
     assert call(url, "DELETE", "/emails", {}).headers["Allow"] == "POST"
     assert call(url, "POST", "/emails", {"Authorization": "Bearer demo-key"}, b"\xff").status == 422
 

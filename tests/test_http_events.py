@@ -345,6 +345,7 @@ def test_response_is_the_same_for_every_platform(event: Any) -> None:
         "body": "text",
         "isBase64Encoded": False,
     }
+    assert write_http(event, 200, {}, "dGV4dA==", base64_encoded=True)["isBase64Encoded"] is True
 
 
 def test_balancer_with_lists_of_headers_is_answered_with_lists() -> None:

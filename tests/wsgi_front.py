@@ -38,6 +38,7 @@ def front(shape: Shape) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
             f"{status} {http.client.responses[status]}",
             [(name, value.encode().decode("latin-1")) for name, value in answer["headers"].items()],
         )
-        return [answer["body"].encode()]
+        text = answer["body"].encode()
+        return [base64.b64decode(text) if answer["isBase64Encoded"] else text]
 
     return application

@@ -11,7 +11,7 @@ import pytest
 
 from deploy import build, interpreters, sizes
 from deploy.prune import LICENCES
-from deploy.targets import AWS, FUNCTIONS, TARGETS, TENCENT, Cloud, Target
+from deploy.targets import AWS, FUNCTIONS, MEGABYTE, TARGETS, TENCENT, Cloud, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +111,16 @@ class TestContent:
             flags = struct.unpack_from("<I", opened.read(compiled(source, target)), 4)
             assert flags == (0b01,), source  # hash-based, unchecked
 
+    def test_viewer_of_the_document_is_there_and_small(self, opened: zipfile.ZipFile, target: Target) -> None:
+        """Compressed once: the zip cannot make it smaller, and the function need not."""
+        folder = f"{target.cloud.folder}mailer/http_api/static/"
+        page = opened.read(f"{folder}docs.html").decode()
+        linked = {f"{folder}docs/{name}.gz" for name in re.findall(r'"\./docs/([^"]+)"', page)}
+        entries = {one.filename: one for one in opened.infolist() if one.filename.startswith(f"{folder}docs")}
+        assert set(entries) == {f"{folder}docs.html", *linked}
+        assert len(linked) == 5
+        assert sum(one.compress_size for one in entries.values()) < 1.5 * MEGABYTE
+
     def test_sizes_keep_the_limits_with_room_to_spare(self, built: Path, target: Target) -> None:
         size = sizes.measure(built / target.cloud.name / target.file_name, target)
         assert size.zipped < target.cloud.zipped_limit / 4
@@ -147,7 +157,7 @@ def test_layer_without_its_generated_files_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert build.main(["--root", str(tmp_path)]) == 1
-    assert "docs.html and openapi.json" in capsys.readouterr().err
+    assert "docs, docs.html, openapi.json are not in" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

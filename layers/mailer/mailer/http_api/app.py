@@ -51,6 +51,7 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
         )
         resolved = app.resolve(_as_http_api(request), context)
         response = Response(resolved["statusCode"], None, resolved["body"], resolved["headers"])
+        response.base64_encoded = resolved["isBase64Encoded"]
         if "Location" in response.headers:
             response.headers["Location"] = f"{request.base}{response.headers['Location']}"
     except Exception as error:  # noqa: BLE001 - last-resort handler
@@ -170,4 +171,6 @@ def _as_http_api(request: HttpRequest) -> dict[str, Any]:
 def _write(event: Any, response: Response[str], headers: dict[str, str]) -> dict[str, Any]:
     own = {"Content-Type": response.content_type} if response.content_type else {}
     headers = {**own, **{name: str(value) for name, value in response.headers.items()}, **headers}
-    return write_http(event, response.status_code, headers, response.body or "")
+    return write_http(
+        event, response.status_code, headers, response.body or "", base64_encoded=response.base64_encoded
+    )

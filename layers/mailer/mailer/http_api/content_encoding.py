@@ -1,4 +1,4 @@
-"""Compressed bodies: gzip is inflated, in bounds; another content coding is refused (RFC 9110, §8.4.1)."""
+"""Content codings (RFC 9110, §8.4.1): gzip of a request is inflated, in bounds; any other is refused."""
 
 from __future__ import annotations
 
@@ -45,6 +45,15 @@ def without_encoding(request: HttpRequest) -> HttpRequest | Response[str]:
     if not inflater.eof or inflater.unused_data:
         return _broken()
     return replace(request, body=body, encoded_body=request.body)
+
+
+def accepts_gzip(request: HttpRequest) -> bool:
+    """Return whether the response may be compressed: without Accept-Encoding it may (RFC 9110, §12.5.3)."""
+    weights: dict[str, str] = {}
+    for one in request.headers.get("accept-encoding", "*").lower().split(","):
+        coding, _, weight = one.partition(";")
+        weights[coding.strip()] = weight.replace(" ", "").removeprefix("q=") or "1"
+    return weights.get("gzip", weights.get("*", "0")).strip("0.") != ""
 
 
 def _broken() -> Response[str]:

@@ -57,6 +57,7 @@ _ROUTES = (
     Route("GET", "/health", "pages:get_health"),
     Route("GET", "/openapi.json", "pages:get_openapi"),
     Route("GET", "/docs", "pages:get_docs"),
+    Route("GET", "/docs/<file>", "pages:get_docs_file"),
     Route("GET", "/", "pages:get_root"),
 )
 ROUTES = (*_ROUTES, *(route._replace(method="HEAD") for route in _ROUTES if route.method == "GET"))

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PARAMETER = re.compile(r"\{([^{}+]+)\+?\}")
+# The triggers whose platform decodes a response in base64 without a setting of its own: a REST API needs
+# `binaryMediaTypes`, and of SCF's function URLs it is not documented.
+BASE64_ANSWERS = frozenset({"lambda-url", "api-gateway-v2", "alb", "vpc-lattice-v1", "vpc-lattice-v2"})
 _LATTICE_NAMES = frozenset({"serviceNetworkArn", "serviceArn"})
 _MAX_PARAMETERS = 100  # of a query, of which nothing but a signature is read
 
@@ -65,9 +68,11 @@ def read_http(event: Any) -> tuple[str, HttpRequest]:
     raise UnknownEvent.at("", "is not an HTTP event of API Gateway, a function URL, a load balancer or SCF")
 
 
-def write_http(event: Any, status: int, headers: dict[str, str], body: str) -> dict[str, Any]:
+def write_http(
+    event: Any, status: int, headers: dict[str, str], body: str, *, base64_encoded: bool = False
+) -> dict[str, Any]:
     """Return the response to `event`: the four fields that every platform reads."""
-    response = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": False}
+    response = {"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": base64_encoded}
     if isinstance(event, dict) and _is_alb(event) and "multiValueHeaders" in event:
         # With multi-value headers switched on, ALB ignores `headers`.
         response["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
