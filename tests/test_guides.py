@@ -25,6 +25,7 @@ SCRIPTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted((LEDGE
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 GUIDES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    ROOT / "local/ses_emulator/README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]*|[\w.-]+\.(?:md|toml|yml|py)|Makefile")
@@ -68,7 +69,7 @@ def test_every_path_that_is_named_exists(text: str) -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.name)
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_to_a_file_and_a_heading(guide: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(guide.read_text(encoding="utf-8"))):
         if re.match(r"https?:", target):

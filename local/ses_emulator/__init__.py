@@ -1,7 +1,7 @@
-"""A faithful local Tencent Cloud SES, for any of its SDKs (docs/ses-emulator.md)."""
+"""A faithful local Tencent Cloud SES, for any of its SDKs (README.md)."""
 
 from .emulator import Emulator
-from .mailbox import Call, Mail
+from .mails import Call, Mail
 from .settings import SECRET_ID, SECRET_KEY, Settings
 from .templates import Template
 

@@ -1,6 +1,8 @@
 """The command `python -m local.ses_emulator`."""
 
 import argparse
+import errno
+import re
 import signal
 import sys
 import threading
@@ -9,21 +11,29 @@ from pathlib import Path
 from .emulator import Emulator
 from .settings import SECRET_ID, SECRET_KEY, Settings
 
+PORT_MAX = 65535
 _DEFAULT = Settings()
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; print one line with the URL once the port is open."""
+    """Serve until SIGINT or SIGTERM; once the port is open, print a line with the URL.
+
+    With TLS, a line with the path of the CA's certificate comes before it.
+    """
     options = parser().parse_args(arguments)
     try:
         emulator = Emulator(**_settings(options))
     except (OSError, ValueError) as error:
-        print(f"ses_emulator: {error}", file=sys.stderr)
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        reason = f"port {options.port} of {options.host} is taken; --port 0 takes a free one"
+        print(f"ses_emulator: {reason if taken else error}", file=sys.stderr)
         return 1
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with emulator:
+        if emulator.ca_file is not None:
+            print(f"CA certificate: {emulator.ca_file}", flush=True)
         print(f"Tencent Cloud SES emulator: {emulator.endpoint}", flush=True)
         stop.wait()
     return 0
@@ -33,11 +43,18 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     options = argparse.ArgumentParser(
         prog="ses-emulator" if __package__ == "ses_emulator" else f"python -m {__package__}",
-        description="A local Tencent Cloud SES.",
+        description="A local Tencent Cloud SES. For every limit, 0 means none.",
     )
     add = options.add_argument
-    add("--host", default=_DEFAULT.host)
-    add("--port", type=int, default=9588, help="0: a free one")
+    add("--host", default=_DEFAULT.host, help="the address or name to listen on; default %(default)s")
+    add("--port", type=_port, default=9588, help="default %(default)s; 0: a free one")
+    add("--tls", action="store_true", help="HTTPS, with a certificate made on the spot")
+    add(
+        "--region",
+        type=_region,
+        default=_DEFAULT.region,
+        help="the region of requests; default %(default)s",
+    )
     add("--secret-id", action="append", default=[], help="repeatable, each with its --secret-key")
     add("--secret-key", action="append", default=[])
     add(
@@ -47,19 +64,34 @@ def parser() -> argparse.ArgumentParser:
         metavar="ID:KEY[:TOKEN]",
         help=f"repeatable; default {SECRET_ID}:{SECRET_KEY}",
     )
-    add("--rate", type=int, default=_DEFAULT.rate, help="SendEmail requests per second")
+    add("--rate", type=int, default=_DEFAULT.rate, help="SendEmail requests per second; default %(default)s")
     add(
-        "--status-rate", type=int, default=_DEFAULT.status_rate, help="GetSendEmailStatus requests per second"
+        "--status-rate",
+        type=int,
+        default=_DEFAULT.status_rate,
+        help="GetSendEmailStatus requests per second; default %(default)s",
+    )
+    add(
+        "--other-rate",
+        type=int,
+        default=_DEFAULT.other_rate,
+        help="requests per second of each other action; default %(default)s",
     )
     add(
         "--recipient-hourly",
         type=int,
         default=_DEFAULT.recipient_hourly,
-        help="emails per recipient and hour",
+        help="emails per recipient and hour; default %(default)s",
     )
-    add("--daily-quota", type=int, default=_DEFAULT.daily_quota, help="emails per sender domain and day")
+    add(
+        "--daily-quota",
+        type=int,
+        default=_DEFAULT.daily_quota,
+        help="emails per sender domain and day; default %(default)s, which is no limit",
+    )
     add("--template-only", action="store_true", help="the account lacks permission to send Simple content")
     add("--no-attachments", action="store_true", help="the account lacks permission to send attachments")
+    add("--auto-approve", action="store_true", help="templates need no review")
     add(
         "--verified-domain",
         action="append",
@@ -71,23 +103,23 @@ def parser() -> argparse.ArgumentParser:
         "--status-lag",
         type=float,
         default=_DEFAULT.status_lag,
-        help="seconds until GetSendEmailStatus shows an email",
+        help="seconds until GetSendEmailStatus shows an email; default %(default)s",
     )
     add(
         "--slow-seconds",
         type=float,
         default=_DEFAULT.slow_seconds,
-        help="maximum duration of slow faults, in seconds",
+        help="maximum duration of slow faults, in seconds; default %(default)s",
     )
     add(
         "--clock-offset",
         type=float,
         default=_DEFAULT.clock_offset,
         metavar="SECONDS",
-        help="how far SES's clock is ahead; negative: behind",
+        help="how far SES's clock is ahead; negative: behind; default %(default)s",
     )
     add("--templates", type=Path, help="a JSON file, or a directory with JSON, ID-name.html, ID-name.txt")
-    add("--callback", default="", metavar="URL", help="where event callbacks are sent")
+    add("--callback", default="", metavar="URL", help="where event callbacks are sent; default: nowhere")
     return options
 
 
@@ -100,14 +132,18 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
     return {
         "host": options.host,
         "port": options.port,
+        "tls": options.tls,
+        "region": options.region,
         "credentials": credentials or _DEFAULT.credentials,
         "tokens": {secret_id: token for secret_id, _, token in triples if token},
         "rate": options.rate,
         "status_rate": options.status_rate,
+        "other_rate": options.other_rate,
         "recipient_hourly": options.recipient_hourly,
         "daily_quota": options.daily_quota,
         "allow_simple": not options.template_only,
         "allow_attachments": not options.no_attachments,
+        "auto_approve": options.auto_approve,
         "verified_domains": frozenset(map(str.lower, options.verified_domain)),
         "unverified_domains": frozenset(map(str.lower, options.unverified_domain))
         or _DEFAULT.unverified_domains,
@@ -117,6 +153,18 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
         "templates": options.templates,
         "callback": options.callback,
     }
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to {PORT_MAX}")
+    return int(text)
+
+
+def _region(text: str) -> str:
+    if not re.fullmatch(r"[a-z]+(?:-[a-z0-9]+)+", text):
+        raise argparse.ArgumentTypeError(f"{text} is not a region such as ap-singapore or ap-guangzhou")
+    return text
 
 
 if __name__ == "__main__":

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 from .api import Api
 from .callbacks import Callback, Callbacks
 from .faults import Faults
-from .mailbox import Call, Mail, Mailbox
+from .limits import EmailLimits
+from .mailbox import Mailbox
+from .outgoing import Outgoing
+from .resources import Resources
+from .tasks import Tasks
 
 if TYPE_CHECKING:
+    from .mails import Call, Mail
     from .settings import Settings
     from .templates import Template
 
@@ -24,8 +29,12 @@ class Account:
         self.settings = settings
         self.mailbox = Mailbox(settings)
         self.faults = Faults()
-        self.callbacks = Callbacks(settings, self.mailbox)
-        self.api = Api(settings, self.mailbox, self.faults, self.callbacks)
+        self.resources = Resources(settings)
+        self.callbacks = Callbacks(settings, self.mailbox, self.resources.blocklists)
+        self._limits = EmailLimits(settings.recipient_hourly, settings.daily_quota)
+        outgoing = Outgoing(settings, self._limits, self.resources.blocklists, self.mailbox, self.callbacks)
+        self.tasks = Tasks(settings, self.resources, self.mailbox, outgoing)
+        self.api = Api(settings, self.resources, self.mailbox, self.faults, outgoing, self.tasks)
 
     def inbox(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
         """Return the accepted emails, oldest first, that match every filter given.
@@ -56,7 +65,7 @@ class Account:
 
     def add_template(self, template: Template) -> None:
         """Store a template, in place of one with the same id."""
-        self.api.templates.add(template)
+        self.resources.templates.add(template)
 
     def sent_callbacks(self) -> list[Callback]:
         """Return every callback enqueued so far, once each of them has been sent."""
@@ -64,8 +73,15 @@ class Account:
         return self.callbacks.log()
 
     def reset(self) -> None:
-        """Forget emails, calls, counts, faults and limits used up; templates and settings stay."""
+        """Forget emails, calls, counts, batches, faults and limits used up; resources and settings stay."""
         self.faults.reset()
         self.api.reset()
+        self._limits.reset()
+        self.tasks.reset()
         self.mailbox.reset()
         self.callbacks.reset()
+
+    def reset_all(self) -> None:
+        """Return to the account's start: templates, domains, senders, recipient lists and blocklists too."""
+        self.reset()
+        self.resources.reset()

@@ -6,7 +6,8 @@ from typing import NamedTuple
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DOT_ATOM = rf"{_ATOM}(?:\.{_ATOM})*"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDR_SPEC = re.compile(rf"(?P<local>{_DOT_ATOM})@(?P<domain>{_LABEL}(?:\.{_LABEL})+)")
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_ADDR_SPEC = re.compile(rf"(?P<local>{_DOT_ATOM})@(?P<domain>{_DOMAIN.pattern})")
 _MESSAGE_ID = re.compile(rf"<{_DOT_ATOM}@(?:{_DOT_ATOM}|\[[!-Z^-~]*\])>")
 _HEADER_NAME = re.compile(r"[!-9;-~]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -48,6 +49,11 @@ def parse_sender(text: str) -> Sender | None:
 def domain_of(address: str) -> str:
     """Return the part after the @, in lower case."""
     return address.rpartition("@")[2].lower()
+
+
+def is_domain(text: str) -> bool:
+    """Return whether `text` is a domain name of two labels or more."""
+    return len(text) <= ADDRESS_MAX and _DOMAIN.fullmatch(text) is not None
 
 
 def is_message_id(text: str) -> bool:

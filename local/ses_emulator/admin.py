@@ -1,17 +1,20 @@
-"""The admin API and the inbox page: emails, calls, counts, faults, templates, callbacks.
+"""The admin API and the inbox page: emails, calls, counts, faults, callbacks, and what SES decides.
 
 It serves requests without X-TC-Action. Errors are `{"error": …}` with a 4xx status.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from . import page
 from .account import Account
+from .addresses import is_address, is_domain
 from .api import Request
+from .delivery import REASONS
+from .identities import Identity
 from .response import Response, json_response
 from .templates import from_json
 
@@ -98,6 +101,54 @@ def _add_template(account: Account, _rest: str, _query: dict[str, str], body: by
     return asdict(template)
 
 
+def _review_template(account: Account, rest: str, _query: dict[str, str], body: bytes) -> Any:
+    template = account.resources.templates.get(int(rest))
+    if template is None:
+        raise AdminError(404, "no such template")
+    reviewed = from_json({**asdict(template), **_json_object(body), "id": template.id})
+    account.add_template(reviewed)
+    return asdict(reviewed)
+
+
+def _store_domain(account: Account, rest: str, _query: dict[str, str], body: bytes) -> Any:
+    fields = {"verified": True, **_json_object(body)}
+    published = fields.pop("published", fields["verified"])
+    if set(fields) != {"verified"} or {type(published), type(fields["verified"])} != {bool}:
+        raise AdminError(400, "a domain has verified and published, true or false")
+    if not is_domain(rest):
+        raise AdminError(400, "the path must end with a domain name")
+    identities = account.resources.identities
+    known = {identity.domain: identity for identity in identities.domains()}
+    identity = known.get(rest.lower(), Identity(rest.lower(), published=False, verified=False))
+    return asdict(
+        identities.store_domain(replace(identity, published=published, verified=fields["verified"]))
+    )
+
+
+def _block(account: Account, rest: str, _query: dict[str, str], body: bytes) -> Any:
+    if not is_address(rest):
+        raise AdminError(400, "the path must end with an email address")
+    fields = {"reason": REASONS["bounce"], **_json_object(body)}
+    return asdict(account.resources.blocklists.add_bounced(rest, _pop_text(fields, "reason")))
+
+
+def _reset_all(account: Account, *_: Any) -> Any:
+    account.reset_all()
+    return {"ok": True}
+
+
+def _templates(account: Account, *_: Any) -> Any:
+    return [asdict(template) for template in account.resources.templates.all()]
+
+
+def _domains(account: Account, *_: Any) -> Any:
+    return [asdict(identity) for identity in account.resources.identities.domains()]
+
+
+def _blocked(account: Account, *_: Any) -> Any:
+    return [asdict(entry) for entry in account.resources.blocklists.bounced()]
+
+
 def _trigger_callback(account: Account, _rest: str, _query: dict[str, str], body: bytes) -> Any:
     fields = _json_object(body)
     sequence = fields.pop("mail", None)
@@ -134,8 +185,14 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("GET", "faults"): lambda account, *_: account.faults.rules(),
     ("POST", "faults"): _add_fault,
     ("DELETE", "faults"): _clear_faults,
-    ("GET", "templates"): lambda account, *_: [asdict(template) for template in account.api.templates.all()],
+    ("GET", "templates"): _templates,
     ("POST", "templates"): _add_template,
+    ("PATCH", "templates"): _review_template,
+    ("GET", "domains"): _domains,
+    ("PUT", "domains"): _store_domain,
+    ("GET", "blocked"): _blocked,
+    ("PUT", "blocked"): _block,
+    ("DELETE", "account"): _reset_all,
     ("GET", "callbacks"): lambda account, *_: [asdict(callback) for callback in account.callbacks.log()],
     ("POST", "callbacks"): _trigger_callback,
 }

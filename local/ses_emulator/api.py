@@ -1,25 +1,28 @@
 """The API behind `POST /`: the gateway's checks, then the actions."""
 
+from __future__ import annotations
+
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import parameters, queries, send_email, signature
-from .callbacks import Callbacks
+from . import actions, parameters, send_email, signature
 from .errors import ApiError
 from .faults import REDIRECT_PATH, Fault, Faults
-from .limits import EmailLimits, RequestRate
-from .mailbox import Mailbox
-from .parameters import JsonType
+from .limits import RequestRate
 from .response import Response, api_response
-from .settings import Settings
-from .templates import Templates
+
+if TYPE_CHECKING:
+    from .mailbox import Mailbox
+    from .outgoing import Outgoing
+    from .parameters import JsonType
+    from .resources import Resources
+    from .settings import Settings
+    from .tasks import Tasks
 
 VERSION = "2020-10-02"
-REGION = "ap-singapore"
 GATEWAY_MAX = 10 * 1024 * 1024
-QUERY_RATE = 20
 
 
 class Request(NamedTuple):
@@ -51,41 +54,31 @@ class Action:
 class Api:
     """All actions of one account."""
 
-    def __init__(self, settings: Settings, mailbox: Mailbox, faults: Faults, callbacks: Callbacks) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        resources: Resources,
+        mailbox: Mailbox,
+        faults: Faults,
+        outgoing: Outgoing,
+        tasks: Tasks,
+    ) -> None:
         self._settings = settings
+        self._resources = resources
         self._mailbox = mailbox
         self._faults = faults
-        self._callbacks = callbacks
-        self.templates = Templates(settings.templates)
-        self._limits = EmailLimits(settings.recipient_hourly, settings.daily_quota)
+        self._outgoing = outgoing
         self.send_rate = RequestRate(settings.rate)
+        rates = {"GetSendEmailStatus": settings.status_rate}
         self._actions = {
-            "SendEmail": Action(parameters.SEND_EMAIL, self.send_rate, self._send_email),
-            "GetSendEmailStatus": Action(
-                parameters.GET_SEND_EMAIL_STATUS,
-                RequestRate(settings.status_rate),
-                lambda params, *_: lambda: queries.send_email_status(params, mailbox.records(), settings),
-            ),
-            "GetEmailTemplate": Action(
-                parameters.GET_EMAIL_TEMPLATE,
-                RequestRate(QUERY_RATE),
-                lambda params, *_: lambda: queries.email_template(params, self.templates),
-            ),
-            "ListEmailTemplates": Action(
-                parameters.LIST_EMAIL_TEMPLATES,
-                RequestRate(QUERY_RATE),
-                lambda params, *_: lambda: queries.email_templates(params, self.templates),
-            ),
-            "ListEmailIdentities": Action(
-                parameters.LIST_EMAIL_IDENTITIES,
-                RequestRate(QUERY_RATE),
-                lambda params, *_: lambda: queries.email_identities(params, settings),
-            ),
+            "SendEmail": Action(parameters.ACTIONS["SendEmail"], self.send_rate, self._send_email)
         }
+        for name, handler in actions.handlers(settings, resources, mailbox, tasks).items():
+            rate = RequestRate(rates.get(name, settings.other_rate))
+            self._actions[name] = Action(parameters.ACTIONS[name], rate, _prepare_by(handler))
 
     def reset(self) -> None:
-        """Reset all limits and counters; templates and settings stay."""
-        self._limits.reset()
+        """Reset the request rates."""
         for action in self._actions.values():
             action.rate.reset()
 
@@ -109,7 +102,7 @@ class Api:
             )
         return response
 
-    def _execute(self, request: Request, request_id: str, call: "_CallInProgress") -> Response:
+    def _execute(self, request: Request, request_id: str, call: _CallInProgress) -> Response:
         action = self._admit(request)
         call.parameters = parameters.load(request.body)
         parameters.check(call.parameters, action.parameters)
@@ -136,17 +129,17 @@ class Api:
             raise ApiError("RequestSizeLimitExceeded")
         if "x-tc-action" not in headers:
             raise ApiError("MissingParameter", "X-TC-Action; requests are signed with TC3-HMAC-SHA256.")
-        action = self._actions.get(headers["x-tc-action"])
-        if action is None:
+        name = headers["x-tc-action"]
+        if name not in self._actions and name not in parameters.NOT_OFFERED:
             raise ApiError("InvalidAction")
         for header, expected, code in (
             ("x-tc-version", VERSION, "NoSuchVersion"),
-            ("x-tc-region", REGION, "UnsupportedRegion"),
+            ("x-tc-region", self._settings.region, "UnsupportedRegion"),
         ):
             if header not in headers:
-                raise ApiError("MissingParameter", f"{header.title()}.")
+                raise ApiError("MissingParameter", f"{header.title()}: this is {expected}.")
             if headers[header] != expected:
-                raise ApiError(code, f"Use {expected}.")
+                raise ApiError(code, f"{header.title()} is {headers[header]}, this is {expected}.")
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError("InvalidRequest", "The content type is not application/json.")
         signature.verify(
@@ -156,19 +149,25 @@ class Api:
             tokens=self._settings.tokens,
             now=self._settings.now(),
         )
+        action = self._actions.get(name)
+        if action is None:
+            raise ApiError("UnsupportedOperation", f"The emulator does not offer {name}.")
         action.rate.admit(request.arrived)
         return action
 
     def _send_email(self, params: dict[str, Any], request: Request, request_id: str) -> Execute:
-        draft = send_email.check(params, request.size, self._settings, self.templates)
+        draft = send_email.check(params, request.size, self._settings, self._resources)
 
         def accept() -> dict[str, Any]:
-            self._limits.admit(draft.sender_domain, draft.recipients, self._settings.now())
-            mail = self._mailbox.accept(draft, params, request.size, request_id)
-            self._callbacks.enqueue_for(mail)
+            mail = self._outgoing.accept(draft, params, request.size, request_id)
             return {"MessageId": mail.ses_message_id}
 
         return accept
+
+
+def _prepare_by(handler: actions.Handler) -> Callable[[dict[str, Any], Request, str], Execute]:
+    """Return what prepares a call whose handler checks it too."""
+    return lambda params, *_: lambda: handler(params)
 
 
 @dataclass

@@ -13,13 +13,16 @@ from json import dumps
 from typing import Any
 
 from .addresses import parse_sender
+from .blocklists import Blocklists
 from .delivery import EVENT_IDS, REASONS, events_of
-from .mailbox import Mail, Mailbox
+from .mailbox import Mailbox
+from .mails import Mail
 from .settings import Settings
 
 TIMEOUT = 10.0
 QUEUE_MAX = 10_000
 LOG_MAX = 1_000
+HARD_BOUNCE = "hard_bounce"
 CUSTOM_HEADER = "X-Tencentcloudses-Cb-Custom"
 
 
@@ -36,9 +39,10 @@ class Callback:
 class Callbacks:
     """The callbacks of one account; without a URL in the settings, `trigger` alone sends any."""
 
-    def __init__(self, settings: Settings, mailbox: Mailbox) -> None:
+    def __init__(self, settings: Settings, mailbox: Mailbox, blocklists: Blocklists) -> None:
         self._settings = settings
         self._mailbox = mailbox
+        self._blocklists = blocklists
         self._queue: queue.Queue[tuple[str, dict[str, Any]] | None] = queue.Queue(QUEUE_MAX)
         self._log: deque[Callback] = deque(maxlen=LOG_MAX)
         self._thread = threading.Thread(target=self._send_queued, name="ses-emulator-callbacks", daemon=True)
@@ -82,8 +86,8 @@ class Callbacks:
     ) -> list[dict[str, Any]]:
         """Send `event` for one recipient of an email, or for all; return the payloads.
 
-        The delivery records are updated too; `overrides` replace fields of the payload. Raises ValueError for
-        an unknown event or recipient, or without a URL.
+        The delivery records are updated too, and a hard bounce blocks the address; `overrides` replace fields
+        of the payload. Raises ValueError for an unknown event or recipient, or without a URL.
         """
         target = url or self._settings.callback
         if not target.startswith(("http://", "https://")):
@@ -97,6 +101,8 @@ class Callbacks:
         for address in recipients:
             self._mailbox.apply_event(mail.ses_message_id, address, event)
             payload = {**self.payload(mail, address, event), **overrides}
+            if payload["bounceType"] == HARD_BOUNCE:
+                self._blocklists.add_bounced(address, str(payload["reason"]))
             self._enqueue(target, payload)
             payloads.append(payload)
         return payloads
@@ -114,7 +120,7 @@ class Callbacks:
             "bulkId": mail.ses_message_id,
             "timestamp": int(self._settings.now()),
             "reason": REASONS[event],
-            "bounceType": "hard_bounce" if event == "bounce" else "",
+            "bounceType": HARD_BOUNCE if event == "bounce" else "",
             "username": str(self._settings.app_id),
             "from": address,
             "fromDomain": domain,
@@ -122,7 +128,7 @@ class Callbacks:
             "useragent": "Mozilla/5.0 (SES emulator)" if event in ("open", "click") else "",
             "subject": _encoded(mail.subject),
             "messageId": smtp_message_id,
-            "taskId": "",
+            "taskId": mail.task_id,
             "sentTimestamp": int(mail.received),
             CUSTOM_HEADER: mail.headers.get(CUSTOM_HEADER, ""),
         }

@@ -61,6 +61,7 @@ class StatusRecord:
     clicked: bool = False
     unsubscribed: bool = False
     complained: bool = False
+    send_status: int = 0
 
     def apply(self, event: str, timestamp: float) -> None:
         """Update the record by a callback event at `timestamp` (Unix seconds)."""
@@ -75,7 +76,7 @@ class StatusRecord:
             "MessageId": self.ses_message_id,
             "ToEmailAddress": self.to,
             "FromEmailAddress": self.sender,
-            "SendStatus": 0,
+            "SendStatus": self.send_status,
             "DeliverStatus": self.deliver_status,
             "DeliverMessage": self.deliver_message,
             "RequestTime": int(self.requested),

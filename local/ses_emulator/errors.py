@@ -13,7 +13,8 @@ _CODES: dict[str, dict[str, str]] = json.loads(
 )
 API_PAGE_CODES = _CODES["api_page"]
 COMMON_CODES = _CODES["common"]
-MESSAGES = {**COMMON_CODES, **API_PAGE_CODES}
+OTHER_ACTIONS_CODES = _CODES["other_actions"]
+MESSAGES = {**COMMON_CODES, **API_PAGE_CODES, **OTHER_ACTIONS_CODES}
 
 
 class ApiError(Exception):

@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOPBACK_NAMES = ("127.0.0.1", "[::1]", "localhost")
-HTTP_PORT = 80
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def own_hosts(host: str, port: int) -> frozenset[str]:
+def own_hosts(host: str, port: int, scheme: str = "http") -> frozenset[str]:
     """Return the Host headers, in lower case, of a server that was started with `host` and `port`."""
     started_with = f"[{host}]" if ":" in host else host
-    suffixes = (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+    suffixes = (f":{port}", "") if port == DEFAULT_PORTS[scheme] else (f":{port}",)
     return frozenset(
         f"{name.lower()}{suffix}" for name in (*LOOPBACK_NAMES, started_with) if name for suffix in suffixes
     )
 
 
-def reject_host(headers: Mapping[str, str], own: frozenset[str]) -> Response | None:
+def reject_host(headers: Mapping[str, str], own: frozenset[str], scheme: str) -> Response | None:
     """Return the 421 response to a request for a host that is not in `own`, None for any other request."""
     if headers.get("host", "").lower() in own:
         return None
-    urls = " or ".join(f"http://{host}" for host in sorted(own))
+    urls = " or ".join(f"{scheme}://{host}" for host in sorted(own))
     return json_response(
         {"error": f"the URL must begin with {urls}; start it with --host for another name"}, 421
     )

@@ -4,11 +4,11 @@ import threading
 from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+from .days import SES_TIME_ZONE
 from .errors import ApiError
 
-SES_TIME_ZONE = timezone(timedelta(hours=8))
 HOUR = 3600
 _RECIPIENTS_MAX = 100_000
 

@@ -6,100 +6,22 @@ Memory is bounded: the newest emails, calls and records are stored, and the coun
 import secrets
 import threading
 from collections import OrderedDict, deque
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from .addresses import parse_sender
-from .attachments import Attachment
+from .days import SES_TIME_ZONE
 from .delivery import StatusRecord, events_of
-from .limits import SES_TIME_ZONE
+from .mails import Call, Mail
 from .send_email import Draft
 from .settings import Settings
 
 CALLS_MAX = 20_000
 RECORDS_MAX = 100_000
 MESSAGE_IDS_MAX = 100_000
-
-
-@dataclass(frozen=True)
-class Mail:
-    """An accepted email; `received` is in Unix seconds, `raw` the parameters as received.
-
-    `template` is `{"id", "name", "data"}` or None, `smtp_message_id` is "" if the request had none.
-    """
-
-    sequence: int
-    received: float
-    ses_message_id: str
-    request_id: str
-    smtp_message_id: str
-    sender: str
-    to: list[str]
-    cc: list[str]
-    bcc: list[str]
-    reply_to: str
-    header_from: str
-    subject: str
-    html: str
-    text: str
-    template: dict[str, Any] | None
-    missing_variables: list[str]
-    attachments: list[Attachment]
-    headers: dict[str, str]
-    unsubscribe: str
-    trigger_type: int
-    raw: dict[str, Any]
-
-    @property
-    def recipients(self) -> list[str]:
-        """Every recipient over To, Cc and Bcc."""
-        return [*self.to, *self.cc, *self.bcc]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all fields: the sender as `from`, the time as `received_at` (RFC 3339, UTC) too.
-
-        `message_id` is SES's MessageId.
-        """
-        fields = asdict(self)
-        return {
-            "from": fields.pop("sender"),
-            "received_at": rfc3339(self.received),
-            "message_id": fields.pop("ses_message_id"),
-            **fields,
-        }
-
-    def as_summary(self) -> dict[str, Any]:
-        """Return the fields that the list of the inbox page shows."""
-        return {
-            "sequence": self.sequence,
-            "received_at": rfc3339(self.received),
-            "from": self.sender,
-            "all": self.recipients,
-            "subject": self.subject,
-            "attachments": len(self.attachments),
-            "smtp_message_id": self.smtp_message_id,
-            "missing_variables": self.missing_variables,
-        }
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of SendEmail; `outcome` is "accepted", an error's code, or "not-accepted" (by a fault)."""
-
-    sequence: int
-    arrived: float
-    request_id: str
-    outcome: str
-    fault: str
-    smtp_message_id: str
-    ses_message_id: str
-    recipients: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all fields; `message_id` is SES's MessageId."""
-        fields = asdict(self)
-        return {"message_id": fields.pop("ses_message_id"), **fields}
+# Calls that reach SES itself fail with a code of this kind.
+REFUSED_BY_SES = "FailedOperation."
+REFUSED = -1
 
 
 class Mailbox:
@@ -117,11 +39,14 @@ class Mailbox:
             self._bytes = 0
             self._calls: deque[Call] = deque(maxlen=CALLS_MAX)
             self._records: deque[StatusRecord] = deque(maxlen=RECORDS_MAX)
+            self._refused: deque[StatusRecord] = deque(maxlen=RECORDS_MAX)
             self._accepted = self._called = self._duplicates = 0
             self._outcomes: dict[str, int] = {}
             self._acceptances: OrderedDict[str, int] = OrderedDict()
 
-    def accept(self, draft: Draft, parameters: dict[str, Any], size: int, request_id: str) -> Mail:
+    def accept(
+        self, draft: Draft, parameters: dict[str, Any], size: int, request_id: str, task_id: str = ""
+    ) -> Mail:
         """Store an email under a new sequence number and MessageId; `size` is its request's in bytes."""
         sender = parse_sender(parameters["FromEmailAddress"])
         with self._lock:
@@ -149,6 +74,7 @@ class Mailbox:
                 unsubscribe=parameters.get("Unsubscribe", "0"),
                 trigger_type=parameters.get("TriggerType", 0),
                 raw=parameters,
+                task_id=task_id,
             )
             self._store(mail, size + len(mail.html) + len(mail.text))
             self._count_acceptance(mail.smtp_message_id)
@@ -159,6 +85,15 @@ class Mailbox:
                 for event in events_of(recipient):
                     record.apply(event, now)
         return mail
+
+    def refuse(self, sender: str, recipient: str, send_status: int) -> None:
+        """Store a delivery record of what a batch could not send; `send_status` is the API's SendStatus."""
+        parsed = parse_sender(sender)
+        address = parsed.address if parsed else sender
+        with self._lock:
+            now = self._settings.now()
+            message_id = self._new_message_id(now)
+            self._records.append(StatusRecord(message_id, recipient, address, now, send_status=send_status))
 
     def _new_message_id(self, now: float) -> str:
         day = datetime.fromtimestamp(now, SES_TIME_ZONE).strftime("%Y%m%d%H%M%S")
@@ -201,6 +136,8 @@ class Mailbox:
             if isinstance(address, str)
         ]
         smtp_message_id = parameters.get("SmtpMessageId")
+        parsed = parse_sender(str(parameters.get("FromEmailAddress", "")))
+        sender = parsed.address if parsed else ""
         with self._lock:
             self._called += 1
             self._outcomes[outcome] = self._outcomes.get(outcome, 0) + 1
@@ -216,6 +153,11 @@ class Mailbox:
                     recipients=recipients,
                 )
             )
+            if outcome.startswith(REFUSED_BY_SES):
+                self._refused += [
+                    StatusRecord("", recipient, sender, arrived, send_status=REFUSED)
+                    for recipient in recipients
+                ]
 
     def mails(self, *, to: str = "", smtp_message_id: str = "", after: int = 0) -> list[Mail]:
         """Return the stored emails, oldest first, that match every filter given; see `Account.inbox`."""
@@ -236,9 +178,17 @@ class Mailbox:
         return stored[0] if stored else None
 
     def counts(self) -> dict[str, int]:
-        """Return the numbers of accepted emails, of calls, and of duplicates (by Message-ID)."""
+        """Return the numbers of accepted emails, of calls, of those not accepted, and of duplicates.
+
+        Emails of batches are not calls; a duplicate has the Message-ID of an email before it.
+        """
         with self._lock:
-            return {"accepted": self._accepted, "calls": self._called, "duplicates": self._duplicates}
+            return {
+                "accepted": self._accepted,
+                "calls": self._called,
+                "not_accepted": self._called - self._outcomes.get("accepted", 0),
+                "duplicates": self._duplicates,
+            }
 
     def acceptances(self, smtp_message_id: str) -> int:
         """Return how often an email with this Message-ID (brackets or not) was accepted."""
@@ -254,6 +204,11 @@ class Mailbox:
         """Return the delivery records, oldest first."""
         with self._lock:
             return list(self._records)
+
+    def requests(self) -> list[StatusRecord]:
+        """Return a record of every email requested, those that SES refused included."""
+        with self._lock:
+            return [*self._records, *self._refused]
 
     def apply_event(self, ses_message_id: str, recipient: str, event: str) -> None:
         """Update the delivery record of one email to one recipient by a callback event."""
@@ -274,8 +229,3 @@ class Mailbox:
                 "kept": len(self._mails),
                 "kept_bytes": self._bytes,
             }
-
-
-def rfc3339(timestamp: float) -> str:
-    """Return a Unix time as RFC 3339 text in UTC."""
-    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="milliseconds")

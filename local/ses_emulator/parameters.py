@@ -1,11 +1,13 @@
-"""The JSON types of the parameters of every action, and the check of a request body against them.
+"""The JSON types of the parameters of every action (`parameters.json`), and the check of a request body.
 
 A body is one JSON object. An undefined field is UnknownParameter, a missing required one MissingParameter,
 a value of another type InvalidParameter (null included), at any depth.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import ApiError
@@ -26,48 +28,32 @@ class JsonType:
     items: "JsonType | None" = None
 
 
-STRING, REQUIRED_STRING = JsonType(str), JsonType(str, required=True)
-INTEGER, REQUIRED_INTEGER = JsonType(int), JsonType(int, required=True)
-STRINGS = JsonType(list, items=STRING)
-TEMPLATE = JsonType(dict, fields={"TemplateID": REQUIRED_INTEGER, "TemplateData": REQUIRED_STRING})
-SIMPLE = JsonType(dict, fields={"Html": STRING, "Text": STRING})
-ATTACHMENT = JsonType(dict, fields={"FileName": REQUIRED_STRING, "Content": STRING, "FileURL": STRING})
-TAG = JsonType(dict, fields={"TagKey": REQUIRED_STRING, "TagValue": REQUIRED_STRING})
+_PLAIN_TYPES = {"string": str, "integer": int, "boolean": bool}
+_TYPE = re.compile(r"(?P<name>\w+|\[(?P<items>\w+)\])(?P<required>!?)")
 
-SEND_EMAIL = JsonType(
-    dict,
-    fields={
-        "FromEmailAddress": REQUIRED_STRING,
-        "Subject": REQUIRED_STRING,
-        "Destination": STRINGS,
-        "ReplyToAddresses": STRING,
-        "Cc": STRINGS,
-        "Bcc": STRINGS,
-        "Template": TEMPLATE,
-        "Simple": SIMPLE,
-        "Attachments": JsonType(list, items=ATTACHMENT),
-        "Unsubscribe": STRING,
-        "TriggerType": INTEGER,
-        "SmtpMessageId": STRING,
-        "SmtpHeaders": STRING,
-        "HeaderFrom": STRING,
-    },
-)
-GET_SEND_EMAIL_STATUS = JsonType(
-    dict,
-    fields={
-        "RequestDate": REQUIRED_STRING,
-        "Offset": REQUIRED_INTEGER,
-        "Limit": REQUIRED_INTEGER,
-        "MessageId": STRING,
-        "ToEmailAddress": STRING,
-    },
-)
-GET_EMAIL_TEMPLATE = JsonType(dict, fields={"TemplateID": REQUIRED_INTEGER})
-LIST_EMAIL_TEMPLATES = JsonType(dict, fields={"Limit": REQUIRED_INTEGER, "Offset": REQUIRED_INTEGER})
-LIST_EMAIL_IDENTITIES = JsonType(
-    dict, fields={"TagList": JsonType(list, items=TAG), "Limit": INTEGER, "Offset": INTEGER}
-)
+
+def _json_type(text: str) -> JsonType:
+    """Return the type that `text` names: `integer`, `[string]` for an array, `Template!` if required."""
+    match = _TYPE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"parameters.json: not a type: {text}")
+    required = bool(match["required"])
+    if match["items"]:
+        return JsonType(list, required, items=_json_type(match["items"]))
+    if match["name"] in _PLAIN_TYPES:
+        return JsonType(_PLAIN_TYPES[match["name"]], required)
+    return _object_type(_TABLE["objects"][match["name"]], required=required)
+
+
+def _object_type(fields: "Mapping[str, str]", *, required: bool = False) -> JsonType:
+    return JsonType(dict, required, {name: _json_type(text) for name, text in fields.items()})
+
+
+_TABLE = json.loads(Path(__file__).with_name("parameters.json").read_text(encoding="utf-8"))
+ACTIONS = {name: _object_type(fields) for name, fields in _TABLE["actions"].items()}
+SEND_EMAIL = ACTIONS["SendEmail"]
+# Actions of the API that the emulator does not offer.
+NOT_OFFERED = frozenset(_TABLE["not_offered"])
 
 
 def load(body: bytes) -> dict[str, Any]:

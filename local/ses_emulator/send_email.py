@@ -1,14 +1,15 @@
 """SendEmail: the rules for a request, in order, and the email that it describes."""
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import attachments
+from . import attachments, encoded
 from .addresses import has_control, is_address, is_header_name, is_message_id, parse_sender
 from .errors import ApiError
+from .identities import Identities
 from .parameters import is_unicode, json_object
+from .resources import Resources
 from .settings import Settings
 from .templates import APPROVED, Templates, missing_variables, render
 
@@ -44,14 +45,14 @@ class Draft:
     headers: dict[str, str]
 
 
-def check(parameters: Parameters, body_size: int, settings: Settings, templates: Templates) -> Draft:
+def check(parameters: Parameters, body_size: int, settings: Settings, resources: Resources) -> Draft:
     """Return the email in `parameters` of the right types; raises `ApiError` for the first broken rule."""
     if body_size > REQUEST_MAX:
         raise ApiError("RequestSizeLimitExceeded")
     for rule in _RULES:
         rule(parameters)
-    domain = _check_sender(parameters, settings)
-    content = _content(parameters, settings, templates)
+    domain = _check_sender(parameters, resources.identities)
+    content = content_of(parameters, settings, resources.templates)
     attached = attachments.decode(parameters.get("Attachments", ()))
     if attached and not settings.allow_attachments:
         raise ApiError("FailedOperation.NoAttachPermission")
@@ -125,11 +126,11 @@ _RULES: tuple[Callable[[Parameters], None], ...] = (
 )
 
 
-def _check_sender(parameters: Parameters, settings: Settings) -> str:
+def _check_sender(parameters: Parameters, identities: Identities) -> str:
     sender = parse_sender(parameters["FromEmailAddress"])
     if sender is None:
         raise ApiError("FailedOperation.IncorrectSender")
-    if not settings.verifies(sender.domain):
+    if not identities.verifies(sender.domain):
         raise ApiError("FailedOperation.NotAuthenticatedSender")
     if "HeaderFrom" in parameters:
         header_from = parse_sender(parameters["HeaderFrom"])
@@ -140,7 +141,8 @@ def _check_sender(parameters: Parameters, settings: Settings) -> str:
     return sender.domain
 
 
-def _content(parameters: Parameters, settings: Settings, templates: Templates) -> Content:
+def content_of(parameters: Parameters, settings: Settings, templates: Templates) -> Content:
+    """Return the content of Template, or else of Simple; raises `ApiError` for what SES refuses."""
     if "Template" in parameters:
         content = _from_template(parameters["Subject"], parameters["Template"], templates)
     elif "Simple" in parameters:
@@ -158,7 +160,7 @@ def _from_template(subject: str, parameter: Parameters, templates: Templates) ->
     if not parameter["TemplateData"]:
         raise ApiError("FailedOperation.MissingEmailContent")
     data = json_object(parameter["TemplateData"])
-    if data is None or not all(map(_is_scalar, data.values())):
+    if data is None or not all(map(is_plain, data.values())):
         raise ApiError("FailedOperation.WrongContentJson")
     template = templates.get(parameter["TemplateID"])
     if template is None or template.status != APPROVED:
@@ -169,22 +171,19 @@ def _from_template(subject: str, parameter: Parameters, templates: Templates) ->
     return Content(subject, html, text, used, missing_variables(sources, data))
 
 
-def _is_scalar(value: Any) -> bool:
+def is_plain(value: Any) -> bool:
+    """Return whether `value` may be the value of a template variable: no list, no object, valid Unicode."""
     return is_unicode(value) if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def _from_simple(subject: str, parameter: Parameters) -> Content:
-    html, text = (_decode_text(parameter.get(field, "")) for field in ("Html", "Text"))
+    html, text = (
+        encoded.decode(parameter.get(field, ""), "InvalidParameterValue.EmailContentIsWrong")
+        for field in ("Html", "Text")
+    )
     if not html and not text:
         raise ApiError("FailedOperation.MissingEmailContent")
     return Content(subject, html, text, None, [])
-
-
-def _decode_text(encoded: str) -> str:
-    try:
-        return base64.b64decode(encoded, validate=True).decode()
-    except ValueError:
-        raise ApiError("InvalidParameterValue.EmailContentIsWrong") from None
 
 
 def _headers(parameters: Parameters) -> dict[str, str]:

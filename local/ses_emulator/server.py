@@ -5,6 +5,7 @@ import re
 import selectors
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -31,14 +32,28 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 1024
 
     def __init__(
-        self, host: str, port: int, respond: Respond, clock: Callable[[], float], slow: float
+        self,
+        host: str,
+        port: int,
+        respond: Respond,
+        clock: Callable[[], float],
+        slow: float,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.respond = respond
+        self._tls = tls
         self.clock = clock
         self.slow_seconds = slow
         self._connections: set[socket.socket] = set()
         self._changed = threading.Condition()
         super().__init__((host, port), _Connection)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Return a new connection and its address; the TLS handshake is left to the connection's thread."""
+        connection, address = super().get_request()
+        if self._tls is None:
+            return connection, address
+        return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for one connection, which `close` ends from now on."""
@@ -74,7 +89,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Serve requests until either side ends the connection."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
+        with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
             super().handle()
 
     def log_message(self, *_: Any) -> None:

@@ -13,26 +13,31 @@ SECRET_KEY = "local-emulator-secret-key"  # noqa: S105 -- public; it is valid fo
 class Settings:
     """The account that is emulated; for every limit, 0 means no limit.
 
-    `rate` and `status_rate` are requests per second of SendEmail and GetSendEmailStatus, `recipient_hourly`
-    emails per recipient and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps
-    a SecretId to its SecretKey, `tokens` a SecretId to its X-TC-Token, which requests must then have. A
-    sender domain is verified if it is in `verified_domains`, or, if that is empty, if it is not in
-    `unverified_domains`. `status_lag` is the delay until GetSendEmailStatus shows an email, `slow_seconds`
-    the maximum duration of a slow fault, both in seconds. `callback` is the URL for event callbacks,
-    `templates` a JSON file or a directory. `clock` returns Unix seconds; SES's own clock is `clock_offset`
-    seconds ahead of it.
+    With `tls` it speaks HTTPS. `rate` and `status_rate` are requests per second of SendEmail and
+    GetSendEmailStatus, `other_rate` those of each other action, `recipient_hourly` emails per recipient
+    and hour, `daily_quota` emails per sender domain and day (UTC+8). `credentials` maps a SecretId to its
+    SecretKey, `tokens` a SecretId to its X-TC-Token, which requests must then have. A sender domain is
+    verified if it is in `verified_domains`, or, if that is empty, if it is not in `unverified_domains`.
+    `status_lag` is the delay until GetSendEmailStatus shows an email, `slow_seconds` the maximum duration
+    of a slow fault, both in seconds. `callback` is the URL for event callbacks, `templates` a JSON file
+    or a directory. With `auto_approve`, templates need no review. `clock` returns Unix seconds; SES's own
+    clock is `clock_offset` seconds ahead of it.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
+    tls: bool = False
+    region: str = "ap-singapore"
     credentials: Mapping[str, str] = field(default_factory=lambda: {SECRET_ID: SECRET_KEY})
     tokens: Mapping[str, str] = field(default_factory=dict)
     rate: int = 20
     status_rate: int = 1
+    other_rate: int = 20
     recipient_hourly: int = 10
     daily_quota: int = 0
     allow_simple: bool = True
     allow_attachments: bool = True
+    auto_approve: bool = False
     verified_domains: frozenset[str] = frozenset()
     unverified_domains: frozenset[str] = frozenset({"unverified.example"})
     app_id: int = 1250000000

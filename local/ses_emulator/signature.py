@@ -12,9 +12,11 @@ ALGORITHM = "TC3-HMAC-SHA256"
 SERVICE = "ses"
 CLOCK_SKEW = 300
 _AUTHORIZATION = re.compile(
-    rf"{ALGORITHM} Credential=(?P<id>[^/,\s]+)/(?P<date>\d{{4}}-\d\d-\d\d)/(?P<service>[\w-]+)/tc3_request,"
+    rf"{ALGORITHM} Credential=(?P<id>[^/,\s]+)/(?P<date>\d{{4}}-\d\d-\d\d)/(?P<service>[^/,\s]+)/tc3_request,"
     r" *SignedHeaders=(?P<signed>[a-z0-9;-]+), *Signature=(?P<signature>[0-9a-f]{64})"
 )
+# The SDK of Node.js signs Host without its port, which at Tencent is never there.
+_PORT = re.compile(r":\d+\Z")
 # The documentation lowercases the values of signed headers, the official SDKs do not.
 _VALUE_FORMS: tuple[Callable[[str], str], ...] = (str.lower, str)
 
@@ -40,6 +42,20 @@ def sign(
         key = hmac.digest(key, step.encode(), "sha256")
     text = f"{ALGORITHM}\n{headers['x-tc-timestamp']}\n{date}/{service}/tc3_request\n{digest}"
     return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def services_of(host: str) -> set[str]:
+    """Return the services that a request to `host` may be signed for.
+
+    The SDKs of Node.js and Java take the first label of the endpoint, with its port where there is no dot,
+    which is `ses` at Tencent.
+    """
+    return {SERVICE, *(form.partition(".")[0] for form in _hosts(host))}
+
+
+def _hosts(host: str) -> tuple[str, ...]:
+    """Return what SDKs sign of a Host header: all of it, or without its port."""
+    return tuple(dict.fromkeys((host, _PORT.sub("", host))))
 
 
 def utc_date(timestamp: float) -> str:
@@ -73,20 +89,23 @@ def verify(
     secret_key = credentials.get(authorization["id"])
     if secret_key is None:
         raise ApiError("AuthFailure.SecretIdNotFound")
-    if authorization["date"] != utc_date(timestamp) or authorization["service"] != SERVICE:
+    host = headers["host"]
+    if authorization["date"] != utc_date(timestamp) or authorization["service"] not in services_of(host):
         raise ApiError("AuthFailure.SignatureFailure", "The credential scope does not match the request.")
     if not any(
         hmac.compare_digest(
             sign(
                 secret_key,
-                headers,
+                {**headers, "host": signed_host},
                 body,
                 date=authorization["date"],
                 signed=authorization["signed"],
+                service=authorization["service"],
                 form=form,
             ),
             authorization["signature"],
         )
+        for signed_host in _hosts(host)
         for form in _VALUE_FORMS
     ):
         raise ApiError("AuthFailure.SignatureFailure")

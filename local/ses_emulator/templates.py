@@ -2,8 +2,9 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ APPROVED, IN_REVIEW, REJECTED = 0, 1, 2
 
 @dataclass(frozen=True)
 class Template:
-    """An email template; `status` is 0 approved, 1 in review, 2 rejected, as in ListEmailTemplates."""
+    """An email template; `status` is 0 approved, 1 in review, 2 rejected, as in ListEmailTemplates.
+
+    `created` is in Unix seconds.
+    """
 
     id: int
     name: str
@@ -23,19 +27,43 @@ class Template:
     text: str = ""
     status: int = APPROVED
     review_reason: str = ""
+    created: int = 0
 
 
 class Templates:
     """The templates by id: the built-in ones, those of a file or directory, those added at run time."""
 
     def __init__(self, source: Path | None = None) -> None:
-        self._by_id: dict[int, Template] = {}
-        for template in [*_from_json(_BUILT_IN), *(_from_source(source) if source else ())]:
-            self.add(template)
+        self._initial = [*_from_json(_BUILT_IN), *(_from_source(source) if source else ())]
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the built-in templates and those of the source."""
+        with self._lock:
+            self._by_id = {template.id: template for template in self._initial}
+            self._last_id = max(self._by_id)
 
     def add(self, template: Template) -> None:
         """Store the template, in place of one with the same id."""
-        self._by_id = {**self._by_id, template.id: template}
+        with self._lock:
+            self._by_id = {**self._by_id, template.id: template}
+            self._last_id = max(self._last_id, template.id)
+
+    def create(self, template: Template) -> Template:
+        """Store the template under a new id and return it."""
+        with self._lock:
+            self._last_id += 1
+            created = replace(template, id=self._last_id)
+            self._by_id = {**self._by_id, created.id: created}
+            return created
+
+    def remove(self, template_id: int) -> bool:
+        """Delete the template with this id; return whether there was one."""
+        with self._lock:
+            known = template_id in self._by_id
+            self._by_id = {key: kept for key, kept in self._by_id.items() if key != template_id}
+            return known
 
     def get(self, template_id: int) -> Template | None:
         """Return the template with this id, or None."""
@@ -60,8 +88,12 @@ def render(source: str, data: Mapping[str, Any]) -> str:
 
 def missing_variables(sources: Iterable[str], data: Mapping[str, Any]) -> list[str]:
     """Return the variables in `sources` without a value in `data`, in order of appearance."""
-    names = [name for source in sources for name in _VARIABLE.findall(source)]
-    return [name for name in dict.fromkeys(names) if data.get(name) is None]
+    return [name for name in variables_in(sources) if data.get(name) is None]
+
+
+def variables_in(sources: Iterable[str]) -> list[str]:
+    """Return the names of the variables in `sources`, in order of appearance."""
+    return list(dict.fromkeys(name for source in sources for name in _VARIABLE.findall(source)))
 
 
 def from_json(fields: Any) -> Template:
@@ -71,9 +103,9 @@ def from_json(fields: Any) -> Template:
     except TypeError as error:
         raise ValueError(f"not a template: {error}") from error
     texts = (template.name, template.html, template.text, template.review_reason)
-    numbers = (template.id, template.status)
+    numbers = (template.id, template.status, template.created)
     if not all(type(number) is int for number in numbers) or not all(isinstance(text, str) for text in texts):
-        raise ValueError("a template's id and status must be numbers, its other fields strings")
+        raise ValueError("a template's id, status and created must be numbers, its other fields strings")
     return template
 
 

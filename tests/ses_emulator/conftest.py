@@ -5,25 +5,41 @@ import json
 import socket
 import time
 from contextlib import ExitStack, closing
+from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tencentcloud.common import abstract_client
 from tencentcloud.common.credential import Credential
 from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
-from tencentcloud.ses.v20201002.ses_client import SesClient
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator, signature
+from ses_emulator.typed_models import TypedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+FOLDER = Path(__file__).parent
 EMAIL = {
     "FromEmailAddress": "Shop <noreply@mail.shop.example>",
     "Subject": "Hello",
     "Destination": ["user@example.com"],
     "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
 }
+
+
+# What an interpreter may change: these run on each, the rest of this folder on one.
+ON_EVERY_INTERPRETER = {"test_emulator_actions.py", "test_emulator_tls.py"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder that one run of the suite does."""
+    for item in items:
+        if item.path.parent == FOLDER and item.path.name not in ON_EVERY_INTERPRETER:
+            item.add_marker("once")
 
 
 class Clock:
@@ -45,7 +61,7 @@ class Sdk:
         http = HttpProfile(protocol="http", endpoint=ses.address, reqTimeout=options.pop("timeout", 10))
         credential = Credential(secret_id, secret_key, options.pop("token", None))
         region = options.pop("region", "ap-singapore")
-        self.client = SesClient(
+        self.client = TypedClient(
             credential, region, ClientProfile(httpProfile=http, language="en-US", **options)
         )
 
@@ -156,7 +172,7 @@ def start() -> Iterator[Callable[..., Emulator]]:
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Emulator:
-            unlimited = {"rate": 0, "status_rate": 0, "recipient_hourly": 0}
+            unlimited = {"rate": 0, "status_rate": 0, "other_rate": 0, "recipient_hourly": 0}
             return stack.enter_context(Emulator(**{**unlimited, **settings}))
 
         yield make
@@ -186,6 +202,12 @@ def sdk(ses: Emulator, connect: Callable[..., Sdk]) -> Sdk:
 
 
 @pytest.fixture
+def client(sdk: Sdk) -> TypedClient:
+    """Return the SDK's typed client, without a rate limit."""
+    return sdk.client
+
+
+@pytest.fixture
 def wire(ses: Emulator) -> Wire:
     return Wire(ses)
 
@@ -198,3 +220,10 @@ def wires() -> type[Wire]:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def sdk_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let the SDK sign at the time of the test's clock."""
+    monkeypatch.setattr(abstract_client, "time", SimpleNamespace(time=clock))
+    return clock

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import subprocess
 import sys
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tencentcloud.common.exception.tencent_cloud_sdk_exception import TencentCloudSDKException
@@ -24,10 +26,12 @@ ROOT = Path(__file__).parents[2]
 
 
 class Started:
-    """The address of an emulator that runs in its own process."""
+    """The address of an emulator that runs in its own process, and the file of its CA over TLS."""
 
-    def __init__(self, url: str) -> None:
-        self.address = url.removeprefix("http://")
+    def __init__(self, lines: dict[str, str]) -> None:
+        self.url = lines["Tencent Cloud SES emulator"]
+        self.address = self.url.partition("://")[2]
+        self.ca_file = Path(lines.get("CA certificate", ""))
 
 
 @contextmanager
@@ -39,9 +43,12 @@ def command(*arguments: str, end: int = signal.SIGTERM) -> Iterator[Started]:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            name, _, url = process.stdout.readline().strip().partition(": ")
-            assert name == "Tencent Cloud SES emulator"
-            yield Started(url)
+            lines: dict[str, str] = {}
+            while "Tencent Cloud SES emulator" not in lines:
+                name, separator, value = process.stdout.readline().strip().partition(": ")
+                assert separator, name
+                lines[name] = value
+            yield Started(lines)
         finally:
             process.send_signal(end)
             output, errors = process.communicate(timeout=20)
@@ -79,11 +86,12 @@ def test_options_configure_the_account(connect: Callable[..., Sdk], tmp_path: Pa
             connect(ses).send()
 
 
-def test_taken_port_is_one_line(capsys: pytest.CaptureFixture[str], start: Callable[..., Any]) -> None:
-    assert main(["--port", str(start().port)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("ses_emulator: ")
-    assert error.count("\n") == 1
+def test_command_over_tls_says_where_its_ca_is() -> None:
+    with command("--tls") as ses:
+        context = ssl.create_default_context(cafile=str(ses.ca_file))
+        with urllib.request.urlopen(f"{ses.url}/_emulator/health", context=context, timeout=10) as response:  # noqa: S310 -- it is https
+            assert json.load(response) == {"status": "ok"}
+    assert not ses.ca_file.exists()
 
 
 def test_secret_id_needs_its_key() -> None:

@@ -142,7 +142,7 @@ def test_template_is_read_back(sdk: Sdk) -> None:
     found = sdk.call("GetEmailTemplate", TemplateID=100091)
     assert (found["TemplateName"], found["TemplateStatus"]) == ("verification-code", 0)
     assert b"{{code}}" in base64.b64decode(found["TemplateContent"]["Text"])
-    with pytest.raises(TencentCloudSDKException, match="InvalidTemplateID"):
+    with pytest.raises(TencentCloudSDKException, match="TemplateNotExist"):
         sdk.call("GetEmailTemplate", TemplateID=1)
 
 

@@ -26,12 +26,16 @@ ZEROS = "0" * 64
 
 
 def signed(
-    body: bytes, secret_key: str = SECRET_KEY, signed: str = "content-type;host", **more: str
+    body: bytes,
+    secret_key: str = SECRET_KEY,
+    signed: str = "content-type;host",
+    service: str = "ses",
+    **more: str,
 ) -> dict[str, str]:
     headers = {"host": "127.0.0.1:1", "content-type": "application/json", "x-tc-timestamp": str(NOW), **more}
     date = signature.utc_date(NOW)
-    value = signature.sign(secret_key, headers, body, date=date, signed=signed)
-    scope = f"{SECRET_ID}/{date}/ses/tc3_request"
+    value = signature.sign(secret_key, headers, body, date=date, signed=signed, service=service)
+    scope = f"{SECRET_ID}/{date}/{service}/tc3_request"
     headers["authorization"] = (
         f"TC3-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature={value}"
     )
@@ -85,6 +89,31 @@ def test_signature_of_a_known_request() -> None:
 def test_unsigned_payload_is_accepted_with_its_header() -> None:
     headers = signed(b"anything", **{"x-tc-content-sha256": "UNSIGNED-PAYLOAD"})
     verify(headers, b"something else")
+
+
+@pytest.mark.parametrize(
+    ("host", "signed_host", "service"),
+    [
+        ("127.0.0.1:9588", "127.0.0.1", "127"),  # Node.js, an address
+        ("localhost:9588", "localhost", "localhost:9588"),  # Node.js, a name without a dot
+        ("127.0.0.1:9588", "127.0.0.1:9588", "127"),  # Java
+        ("localhost:9588", "localhost:9588", "localhost:9588"),
+        ("localhost", "localhost", "localhost"),
+        ("[::1]:9588", "[::1]", "[::1]:9588"),
+        ("ses.internal.example:9588", "ses.internal.example", "ses"),
+        ("mail.internal.example:9588", "mail.internal.example:9588", "mail"),
+    ],
+)
+def test_service_is_the_first_label_of_the_endpoint(host: str, signed_host: str, service: str) -> None:
+    headers = signed(b"{}", service=service, host=signed_host)
+    verify({**headers, "host": host}, b"{}")
+    assert code_for({**headers, "host": "other.example:9588"}) == "AuthFailure.SignatureFailure"
+    assert code_for({**headers, "host": host}, b"[]") == "AuthFailure.SignatureFailure"
+
+
+@pytest.mark.parametrize("service", ["sms", "0", "127.0.0.1", "127.0.0.1:1", "9588"])
+def test_other_services_are_refused(service: str) -> None:
+    assert code_for(signed(b"{}", service=service)) == "AuthFailure.SignatureFailure"
 
 
 def test_another_secret_key_fails() -> None:
