@@ -37,14 +37,14 @@ types: .venv/ready
 tests: setup tests/chromium/node_modules/unpacked
 	.venv/bin/pytest -n 2 --ignore tests/deploy --ignore tests/clients --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
 
-# Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for the
-# emulator and for what is the same on every interpreter.
+# Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for what
+# is the same on every interpreter.
 ifeq ($(PY310),)
 tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: setup .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy --ignore tests/clients --ignore tests/ses_emulator -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy --ignore tests/clients -p no:cacheprovider
 endif
 
 build: setup ## Build the layer and function zips, with a report of their sizes
@@ -55,7 +55,7 @@ package: build node_modules/ready ## Build the zips and render what the clouds a
 	cp build/aws/osls/cloudformation-template-update-stack.json build/aws/template.json
 	$(OSLS) package --config serverless.tencent.yml
 
-deploy-setup: setup node_modules/ready tests/clients/node_modules/ready .venv-deploy/ready .venv-lambda/ready ## Install what deploys, what rehearses it, and what reads the API's document
+deploy-setup: setup node_modules/ready tests/clients/node_modules/ready .venv-deploy/ready .venv-lambda/ready .venv-tccli/ready ## Install what deploys, what rehearses it, and clients of the API and of SES
 
 # Without Python 3.12 or 3.13 nothing can stand in for Lambda here: the tests that run functions are left out.
 ifeq ($(PYAWS),)
@@ -83,7 +83,7 @@ lock: .venv/ready ## Resolve the dependencies anew
 		--custom-compile-command "make lock" --group bootstrap -o requirements/bootstrap.txt
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 		--custom-compile-command "make lock" -c requirements/dev.txt --group mutants -o requirements/mutants.txt
-	for group in deploy lambda node; do \
+	for group in deploy lambda node tccli; do \
 		.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade \
 			--custom-compile-command "make lock" --group $$group -o requirements/$$group.txt || exit 1; \
 	done
@@ -142,6 +142,11 @@ clean:
 .venv-lambda/ready: requirements/lambda.txt .venv/ready
 	.venv/bin/uv venv -q --clear --python $(or $(PYAWS),$(PYTHON)) $(@D)
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/lambda.txt
+	@touch $@
+
+.venv-tccli/ready: requirements/tccli.txt .venv/ready
+	.venv/bin/uv venv -q --clear --python $(PYTHON) $(@D)
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/tccli.txt
 	@touch $@
 
 .venv-mutants/ready: requirements/dev.txt requirements/mutants.txt .venv/ready
