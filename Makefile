@@ -34,8 +34,11 @@ lint: .venv/ready
 types: .venv/ready
 	.venv/bin/mypy
 
+# What needs osls, the emulators of AWS, or other people's programs, is installed and run apart.
+EXCEPT_DEPLOY := --ignore tests/deploy --ignore tests/clients --ignore tests/senders
+
 tests: setup tests/chromium/node_modules/unpacked
-	.venv/bin/pytest -n 2 --ignore tests/deploy --ignore tests/clients --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
+	.venv/bin/pytest -n 2 $(EXCEPT_DEPLOY) --cov --cov-report=term --compatibility=$(COMPATIBLE)/tests.json
 
 # Tencent SCF offers no Python newer than 3.10: where that interpreter is found, the suite runs on it too, but for what
 # is the same on every interpreter.
@@ -44,7 +47,7 @@ tests-3.10:
 	@echo "No Python 3.10 was found: the suite ran on $$(.venv/bin/python --version) alone."
 else
 tests-3.10: setup .venv-3.10/ready
-	.venv-3.10/bin/pytest -n 2 -m "not once" --ignore tests/deploy --ignore tests/clients -p no:cacheprovider
+	.venv-3.10/bin/pytest -n 2 -m "not once" $(EXCEPT_DEPLOY) -p no:cacheprovider
 endif
 
 build: setup ## Build the layer and function zips, with a report of their sizes
@@ -61,10 +64,10 @@ deploy-setup: setup node_modules/ready tests/clients/node_modules/ready .venv-de
 ifeq ($(PYAWS),)
 tests-deploy: deploy-setup package
 	@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS."
-	.venv/bin/pytest -n 2 -m "not lambda_runtime" tests/deploy tests/clients --compatibility=$(COMPATIBLE)/deploy.json
+	.venv/bin/pytest -n 2 -m "not lambda_runtime and not python_3_11" tests/deploy tests/clients tests/senders --compatibility=$(COMPATIBLE)/deploy.json
 else
-tests-deploy: deploy-setup package
-	.venv/bin/pytest -n 2 tests/deploy tests/clients --compatibility=$(COMPATIBLE)/deploy.json
+tests-deploy: deploy-setup .venv-senders/ready package
+	.venv/bin/pytest -n 2 tests/deploy tests/clients tests/senders --compatibility=$(COMPATIBLE)/deploy.json
 endif
 
 # docs/compatibility.md says of each event source, sender, client and platform what the tests found.
@@ -89,6 +92,8 @@ lock: .venv/ready ## Resolve the dependencies anew
 	done
 	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.10 --upgrade --no-deps \
 		--custom-compile-command "make lock" --group lambda-emulator -o requirements/lambda-emulator.txt
+	.venv/bin/uv pip compile -q --universal --generate-hashes --no-annotate --python-version 3.12 --upgrade \
+		--custom-compile-command "make lock" --group senders -o requirements/senders.txt
 	$(NPM) update --package-lock-only
 	for folder in browser tests/chromium tests/clients; do \
 		$(NPM) update --package-lock-only --omit-lockfile-registry-resolved --prefix $$folder || exit 1; \
@@ -147,6 +152,12 @@ clean:
 .venv-tccli/ready: requirements/tccli.txt .venv/ready
 	.venv/bin/uv venv -q --clear --python $(PYTHON) $(@D)
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/tccli.txt
+	@touch $@
+
+# What the senders of webhooks publish to verify them; some of it needs Python 3.11.
+.venv-senders/ready: requirements/senders.txt .venv/ready
+	.venv/bin/uv venv -q --clear --python $(or $(PYAWS),$(PYTHON)) $(@D)
+	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/senders.txt
 	@touch $@
 
 .venv-mutants/ready: requirements/dev.txt requirements/mutants.txt .venv/ready

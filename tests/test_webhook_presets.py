@@ -152,6 +152,7 @@ def made(sender: str, moment: int, body: str = '{"id": "o-1", "event_id": "evt_1
 
 
 SENDERS = sorted(PRESETS)
+NO_LIBRARY = "no library verifies, no vector is published: "
 TIMED = ("stripe", "paddle", "slack", "mailgun", "hubspot")
 
 
@@ -180,7 +181,13 @@ def test_published_vector_verifies(sender: str) -> None:
     assert not scheme.verifies(replace(delivery, body=delivery.body + b"&x=1"), [secret], moment)
 
 
-@pytest.mark.parametrize("sender", [row(scheme, "signed as its guide says") for scheme in SENDERS])
+@pytest.mark.parametrize(
+    "sender",
+    [
+        row(scheme, f"{NO_LIBRARY if scheme == 'lemon-squeezy' else ''}signed as its guide says")
+        for scheme in SENDERS
+    ],
+)
 def test_what_the_sender_signs_verifies_and_nothing_else_does(sender: str) -> None:
     moment, scheme = int(time.time()), SCHEMES[sender]
     delivery = made(sender, moment)
@@ -277,6 +284,36 @@ def test_twilio_event_is_known_by_the_fields_and_not_by_how_they_are_written() -
     assert scheme.event(replace(delivery, body=b"%FF")) is None
 
 
+@pytest.mark.parametrize(
+    ("host", "signed", "expected"),
+    [
+        (HOOKS, f"{HOOKS}:443", True),
+        (f"{HOOKS}:443", HOOKS, True),
+        (f"{HOOKS}:8443", HOOKS, True),
+        (f"{HOOKS}:8443", f"{HOOKS}:8443", True),
+        (HOOKS, f"{HOOKS}:8443", False),
+        (f"{HOOKS}:8443", f"{HOOKS}:443", False),
+        ("hooks.example", HOOKS, False),
+    ],
+)
+def test_twilio_signs_a_url_with_its_port_or_without(host: str, signed: str, expected: bool) -> None:  # noqa: FBT001
+    headers = {
+        "host": host,
+        "content-type": FORM,
+        "x-twilio-signature": base64_mac(f"https://{signed}/", "sha1"),
+    }
+    delivery = Delivery(headers, b"")
+    assert SCHEMES["twilio"].verifies(delivery, [SECRET], 0) is expected
+    assert SCHEMES["twilio"].event(delivery) == hashlib.sha256(f"https://{host}/".encode()).hexdigest()
+
+
+@pytest.mark.parametrize(("algorithm", "expected"), [("sha1", True), ("sha256", True), ("sha512", False)])
+def test_twilio_signs_with_sha256_where_it_has_a_shared_key(algorithm: str, expected: bool) -> None:  # noqa: FBT001
+    signature = base64_mac(f"https://{HOOKS}/", algorithm)
+    delivery = Delivery({"host": HOOKS, "content-type": FORM, "x-twilio-signature": signature}, b"")
+    assert SCHEMES["twilio"].verifies(delivery, [b"the Auth Token", SECRET], 0) is expected
+
+
 OWN: dict[str, Any] = {
     "header": "X-Own",
     "part": "s",
@@ -317,6 +354,11 @@ def test_scheme_of_ones_own_needs_no_code(scheme: str, monkeypatch: pytest.Monke
         ({}, r"hmac.header: or `payload` must say where the signature is"),
         ({"payload": "a.["}, r"hmac.payload: must be a JMESPath expression"),
         ({**OWN, "encoding": "base32"}, r"hmac.encoding: must be 'hex' or 'base64'"),
+        ({**OWN, "algorithm": "md5"}, r"hmac.algorithm: must be one of sha1, sha256, .* or a list of them"),
+        ({**OWN, "algorithm": []}, r"hmac.algorithm: must be one of"),
+        ({**OWN, "algorithm": ["sha256", "md5"]}, r"hmac.algorithm: must be one of"),
+        ({**OWN, "algorithm": [1]}, r"hmac.algorithm: must be one of"),
+        ({**OWN, "any_port": 1}, r"hmac.any_port: must be true or false"),
         ({**OWN, "timestamp": "cookie:x"}, r"hmac.timestamp: must be `header:NAME`"),
         ({**OWN, "timestamp": "header:"}, r"hmac.timestamp: must be `header:NAME`"),
         ({**OWN, "timestamp": "payload:a.["}, r"hmac.timestamp: must be `header:NAME`"),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import parse_qs
@@ -33,6 +34,13 @@ _PLACE = re.compile(r"header:.+|part:.+|payload:.+")
 _FIELD = re.compile(r"\{(body|form|url|method|timestamp|header:[^{}]+|payload:[^{}]+)\}")
 _MAX_PARAMETERS = 100
 _PER_SECOND = {"s": 1, "ms": 1000}
+_ALGORITHMS = ("sha1", "sha256", "sha384", "sha512")
+_HTTPS_PORT = "443"
+
+
+def _are_algorithms(value: str | list[str]) -> bool:
+    algorithms = {value} if isinstance(value, str) else {*value}
+    return bool(algorithms) and algorithms <= {*_ALGORITHMS}
 
 
 def _is_signed_text(text: str) -> bool:
@@ -59,9 +67,10 @@ class HmacTable(Table):
     `separator`s) or at `payload`, a JMESPath expression; `prefix` comes before it. `signed` is the text that
     is signed, with `{body}`, `{form}` (its names and values, sorted by name), `{url}`, `{method}`,
     `{timestamp}`, `{header:NAME}` and `{payload:EXPRESSION}`; `timestamp` says where its time is, in `unit`.
-    In the signed URL the characters of `unquoted` are not percent-encoded. A body that is no form is covered
-    by its SHA-256 in the URL's parameter `body_digest`. `id` finds the event's own id in what is signed, and
-    `handshake` the text with which a sender wants a first request answered.
+    Of several values of `algorithm` the sender uses one. In the signed URL the characters of `unquoted` are
+    not percent-encoded; with `any_port` it has a port or has none, whatever the header Host says. A body that
+    is no form is covered by its SHA-256 in the URL's parameter `body_digest`. `id` finds the event's own id
+    in what is signed, and `handshake` the text with which a sender wants a first request answered.
     """
 
     UNKNOWN_KEY: ClassVar[str] = "unknown key of a signature"
@@ -71,7 +80,9 @@ class HmacTable(Table):
     part: Annotated[str, Field(min_length=1)] | None = None
     payload: Annotated[Expression, Rule("must be a JMESPath expression")] | None = None
     prefix: str = ""
-    algorithm: Literal["sha1", "sha256", "sha384", "sha512"] = "sha256"
+    algorithm: Annotated[
+        str | list[str], Rule(f"must be one of {', '.join(_ALGORITHMS)}, or a list of them", _are_algorithms)
+    ] = "sha256"
     encoding: Literal["hex", "base64"] = "hex"
     timestamp: _Place | None = None
     unit: Literal["s", "ms"] = "s"
@@ -79,6 +90,7 @@ class HmacTable(Table):
         str, Rule("must be a text with {body} or other fields of what is signed", _is_signed_text)
     ] = "{body}"
     unquoted: str = ""
+    any_port: bool = False
     body_digest: str | None = None
     id: Annotated[Expression, Rule("must be a JMESPath expression")] | None = None
     handshake: Annotated[Expression, Rule("must be a JMESPath expression")] | None = None
@@ -109,10 +121,16 @@ class HmacTable(Table):
         """Return whether a signature of one of `secrets` comes with the delivery, at Unix time `now`."""
         try:
             given, sent_at = self._given(delivery), self._sent_at(delivery)
-            message = self._message(delivery, sent_at)
+            messages = [self._message(delivery, sent_at, url) for url in self._urls(delivery)]
         except (InvalidRequest, JMESPathError):
             return False
-        made = [self.prefix + self._signature(secret, message) for secret in secrets]
+        algorithms = [self.algorithm] if isinstance(self.algorithm, str) else self.algorithm
+        made = [
+            self.prefix + self._signature(secret, message, algorithm)
+            for secret in secrets
+            for message in messages
+            for algorithm in algorithms
+        ]
         return (
             (self.timestamp is None or is_fresh(sent_at, now, _PER_SECOND[self.unit]))
             and self._covers_body(delivery)
@@ -126,7 +144,8 @@ class HmacTable(Table):
                 return found
             if self.needs_bytes:
                 return None
-            return hashlib.sha256(self._message(delivery, self._sent_at(delivery))).hexdigest()
+            message = self._message(delivery, self._sent_at(delivery), delivery.url)
+            return hashlib.sha256(message).hexdigest()
         except (InvalidRequest, JMESPathError):
             return None
 
@@ -137,8 +156,8 @@ class HmacTable(Table):
         except (InvalidRequest, JMESPathError):
             return ""
 
-    def _signature(self, secret: bytes, message: bytes) -> str:
-        made = hmac.new(secret, message, self.algorithm).digest()
+    def _signature(self, secret: bytes, message: bytes, algorithm: str) -> str:
+        made = hmac.digest(secret, message, algorithm)
         return made.hex() if self.encoding == "hex" else base64.b64encode(made).decode()
 
     def _given(self, delivery: Delivery) -> list[str]:
@@ -164,12 +183,12 @@ class HmacTable(Table):
             return delivery.headers.get(name.lower(), "")
         return _text(compile_expression(name).search(delivery.payload))
 
-    def _message(self, delivery: Delivery, sent_at: str) -> bytes:
+    def _message(self, delivery: Delivery, sent_at: str, url: str) -> bytes:
         """Return the signed bytes; raises InvalidRequest and JMESPathError."""
         makers: dict[str, Callable[[], bytes]] = {
             "body": lambda: delivery.body,
             "form": lambda: _form(delivery),
-            "url": lambda: utf8(self._unquoted(delivery.url)),
+            "url": lambda: utf8(self._unquoted(url)),
             "method": lambda: utf8(delivery.method),
             "timestamp": lambda: utf8(sent_at),
         }
@@ -182,6 +201,14 @@ class HmacTable(Table):
             else utf8(self._at(delivery, piece))
             for index, piece in enumerate(pieces)
         )
+
+    def _urls(self, delivery: Delivery) -> list[str]:
+        """Return the URLs that the sender can have signed: that which it called comes first."""
+        if not self.any_port:
+            return [delivery.url]
+        host, _, port = delivery.headers.get("host", "").partition(":")
+        other = host if port else f"{host}:{_HTTPS_PORT}"
+        return [delivery.url, replace(delivery, headers={"host": other}).url]
 
     def _unquoted(self, url: str) -> str:
         for character in self.unquoted:

@@ -3,7 +3,7 @@
 Sources: GitHub, "Validating webhook deliveries"; Stripe, "Verify webhook signatures manually"; Shopify,
 "Verify the webhook"; Paddle, "Verify webhook signatures"; Lemon Squeezy, "Signing requests"; Slack,
 "Verifying requests from Slack"; Mailgun, "Securing webhooks"; HubSpot, "Validating requests" (v3); Twilio,
-"Webhooks security".
+"Webhooks security" and "Sign webhooks with shared keys".
 """
 
 from __future__ import annotations
@@ -52,9 +52,10 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "twilio": {
         "header": "X-Twilio-Signature",
-        "algorithm": "sha1",
+        "algorithm": ["sha1", "sha256"],  # with the Auth Token, or with a shared key
         "encoding": "base64",
         "signed": "{url}{form}",
+        "any_port": True,
         "body_digest": "bodySHA256",
     },
 }
