@@ -170,6 +170,22 @@ def test_an_api_mapping_is_in_the_links(runtime: Runtime, ses: Emulator) -> None
     assert call("GET", "/openapi.json", shape=mapped)[2]["servers"][0]["url"] == "/mail"
 
 
+@pytest.mark.parametrize(
+    "base",
+    ["\ud800", "/\ud800", "/é", "/a b", "/a\r\nX: y", "//elsewhere.example", "/%zz", "mail", "/..%", "/\\b"],
+)
+def test_what_is_no_path_of_a_url_is_in_no_link(environment: dict[str, str], base: str) -> None:
+    request = HttpRequest("GET", "/", {}, b"", base=base)
+    assert (at_route(request).base, at_route(request).path) == ("", "/")
+    event = {**api_gateway_v2("GET", f"{base}/", {}, None), "routeKey": "GET /"}
+    assert app.handle(event, LambdaContext())["headers"]["Location"] == "/docs"
+
+
+@pytest.mark.parametrize("base", ["/mail", "/a%20b/~c;d=1"])
+def test_path_of_a_url_is_in_links(environment: dict[str, str], base: str) -> None:
+    assert at_route(HttpRequest("GET", "/", {}, b"", base=base)).base == base
+
+
 @every_shape
 def test_page_is_found_below_a_base_path(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, shape: Any

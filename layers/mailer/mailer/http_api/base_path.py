@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,14 @@ from .routes import allowed_methods
 if TYPE_CHECKING:
     from mailer.triggers.http_events import HttpRequest
 
+_PATH = re.compile(r"(?:/(?:[A-Za-z0-9._~$+!*'(),@:;&=-]|%[0-9A-Fa-f]{2})+)*")  # RFC 3986, section 3.3
+
 
 def at_route(request: HttpRequest) -> HttpRequest:
     """Return the request with the path of its route, and with the base path of links to this API.
 
-    `MAILER_BASE_PATH` is that of links, whether or not the request has it; unset, it is what the event says.
-    A slash at the path's end makes no difference.
+    `MAILER_BASE_PATH` is that of links, whether or not the request has it; unset, it is what the event says,
+    where that is the path of a URL. A slash at the path's end makes no difference.
     """
     setting = _setting()
     path = request.path.removesuffix("/") or "/"
@@ -28,7 +31,8 @@ def at_route(request: HttpRequest) -> HttpRequest:
     # A gateway's route may be the root of this API or one of its routes; only below it the two differ.
     below = _split(path, request.prefix) if path != request.prefix else ("", path)
     base, path = next(iter(found or routes), below)
-    return replace(request, path=path, base=request.base + base if setting is None else setting)
+    links = request.base + base if setting is None else setting
+    return replace(request, path=path, base=links if _PATH.fullmatch(links) else "")
 
 
 def _setting() -> str | None:
