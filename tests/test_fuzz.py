@@ -270,3 +270,10 @@ def test_every_source_says_what_it_may_raise() -> None:
     from mailer.triggers.queue import SOURCES
 
     assert answers.MAY_RAISE.keys() == {source.trigger for source in SOURCES} | {"invoke", "http", "schedule"}
+
+
+def test_value_that_is_nested_deeper_than_python_prints_can_be_shown() -> None:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    assert repr([Raw("[[1]]", value)]) == "[[[1]]]"

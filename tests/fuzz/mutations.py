@@ -344,5 +344,4 @@ def _name(place: Place) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = value.text if hasattr(value, "text") and not isinstance(value, Nested) else repr(value)
-    return ascii(text[:SHOWN])
+    return ascii(repr(value)[:SHOWN])

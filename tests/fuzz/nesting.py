@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 MAX_LEVELS = 4  # of documents within documents
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Raw:
     """A value that is written as `text`, which need not be what `json.dumps` writes; a dict holds `value`."""
 
     text: str
     value: Any
+
+    def __repr__(self) -> str:
+        return self.text
 
     def __deepcopy__(self, memo: Any) -> Raw:
         """Return this: it never changes, and may be nested deeper than a copy could be made."""
