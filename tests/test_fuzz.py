@@ -180,6 +180,11 @@ def test_the_content_of_another_caller_in_an_answer_is_found(
     assert found(fuzzed, mutant("http")) == ["in the answer: content of event 7"]
 
 
+def test_mark_within_the_id_of_an_email_is_chance() -> None:
+    assert not planted.MARK.search('"id":"x2qa7dbl5ph4vazqp5qwdt5nobzjvd7wr"')
+    assert all(planted.MARK.search(text) for text in ("to ann.zqp5q@customer.example", "zqp5q", '"zqp5q"'))
+
+
 def test_what_is_slow_is_found(fuzzed: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: Any, **__: Any) -> bool:
         end = time.process_time() + 1.1
