@@ -234,25 +234,28 @@ def test_an_idempotency_key_has_1_to_255_characters() -> None:
     [(name, number) for name, number in limits.UNSUBSCRIBE_LANGUAGES.items()]
     + [(number, number) for number in limits.UNSUBSCRIBE_LANGUAGES.values()]
     + [(number, str(number)) for number in range(12)]
-    + [("English", "1"), ("Simplified Chinese", "2"), ("traditional-chinese", "3")],
+    + [("English", "1"), ("Simplified Chinese", "2"), ("traditional-chinese", "3"), (1.0, "1"), (-0.0, "0")],
 )
-def test_the_unsubscribe_language_is_a_name_or_the_apis_number(given: str | int, number: str) -> None:
+def test_the_unsubscribe_language_is_a_name_or_the_apis_number(given: str | float, number: str) -> None:
     assert email(unsubscribe=given).unsubscribe == number
 
 
 @pytest.mark.parametrize(
-    "given", ["", "klingon", "12", "-1", "01", "1.0", "٣", 12, -1, 1.0, True, False, [], {}, 10**300]
+    "given",
+    ["", "klingon", "12", "-1", "01", "1.0", "٣", 12, -1, 1.5, 12.0, True, False, [], {}, 10**300, 1e300],
 )
 def test_another_unsubscribe_language_is_refused(given: Json) -> None:
     assert list(refusals(body(unsubscribe=given))) == ["/unsubscribe"]
 
 
-@pytest.mark.parametrize(("given", "number"), [("marketing", 0), ("transactional", 1), (0, 0), (1, 1)])
-def test_the_trigger_type_is_a_name_or_the_apis_number(given: str | int, number: int) -> None:
+@pytest.mark.parametrize(
+    ("given", "number"), [("marketing", 0), ("transactional", 1), (0, 0), (1, 1), (1.0, 1)]
+)
+def test_the_trigger_type_is_a_name_or_the_apis_number(given: str | float, number: int) -> None:
     assert email(trigger_type=given).trigger_type == number
 
 
-@pytest.mark.parametrize("given", ["", "0", "1", "Marketing", 2, -1, 0.0, 1.0, True, False, [], {}])
+@pytest.mark.parametrize("given", ["", "0", "1", "Marketing", 2, -1, 0.5, 2.0, True, False, [], {}])
 def test_another_trigger_type_is_refused(given: Json) -> None:
     assert refusals(body(trigger_type=given)) == {
         "/trigger_type": "must be `marketing` (0) or `transactional` (1)"

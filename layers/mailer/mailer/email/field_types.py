@@ -75,7 +75,13 @@ def _instant(value: Any) -> datetime:
         raise ValueError("must be a day of the calendar between the years 1 and 9999") from error
 
 
+def _number(value: Any) -> Any:
+    """Return 1 for 1.0, which is the same number in JSON Schema (6.1.1), and any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _unsubscribe(value: Any) -> str:
+    value = _number(value)
     known = isinstance(value, (str, int)) and not isinstance(value, bool)
     text = str(value)[:_LONGEST_LANGUAGE].lower().replace(" ", "_").replace("-", "_") if known else ""
     number = limits.UNSUBSCRIBE_LANGUAGES.get(text, text)
@@ -87,7 +93,7 @@ def _unsubscribe(value: Any) -> str:
 
 
 def _trigger_type(value: Any) -> int:
-    number = limits.TRIGGER_TYPES.get(value) if isinstance(value, str) else value
+    number = limits.TRIGGER_TYPES.get(value) if isinstance(value, str) else _number(value)
     if not isinstance(number, int) or isinstance(number, bool) or number not in limits.TRIGGER_TYPES.values():
         raise ValueError("must be `marketing` (0) or `transactional` (1)")
     return number

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
-
-from .keys import email_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 MAX_DETAIL_CHARACTERS = 1000  # of a refusal, as whoever adds it cuts it
-_PAGE = 500  # of one pipeline
+_PAGE = 100  # of one call: for so long the store does nothing else
 
 
 class Refusal(NamedTuple):
@@ -32,15 +31,10 @@ class Refusals:
 
     def add(self, trigger: str, refusals: Sequence[Refusal]) -> None:
         """Write a `refused` record for each id that has no record; raises StoreUnavailable."""
-        retention = self._store.bounds.retention
-        named = [(one.email_id, one.code, one.detail) for one in refusals if one.email_id]
+        named = [refusal for refusal in refusals if refusal.email_id]
+        params = {"trigger": trigger, "retention": self._store.bounds.retention}
         for first in range(0, len(named), _PAGE):
+            page = named[first : first + _PAGE]
+            keys = [self._store.key("email", str(refusal.email_id)) for refusal in page]
             with self._store.translate_errors():
-                pipeline = self._store.client.pipeline(transaction=False)
-                for email_id, code, detail in named[first : first + _PAGE]:
-                    self._refuse(
-                        keys=email_keys(self._store, email_id),
-                        args=[email_id, trigger, code, detail, retention],
-                        client=pipeline,
-                    )
-                pipeline.execute()
+                self._refuse(keys=keys, args=[json.dumps({**params, "refusals": page})])
