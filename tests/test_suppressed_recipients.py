@@ -255,6 +255,34 @@ def test_unknown_email_is_found_among_those_whom_it_mailed(
     assert len(ses.inbox()) == 2
 
 
+def test_attempt_that_left_somebody_out_is_found_beside_rows_of_theirs(
+    runtime: Runtime, ses: Emulator
+) -> None:
+    """Ann, whom the first attempt mailed if it mailed anybody, has rows of another email."""
+    ses.add_fault("reset-before")
+    deliver(request(), key="order-1")
+    deliver(email(to=ANN), key="order-2")
+    suppress(runtime, ANN)
+    ses.add_fault("reset-after")
+    assert sweep_all(runtime) == {"resend": 1, "unknown": 1}
+    assert record_of(runtime).history[-2]["dropped"] == [address_hash(ANN)]
+    assert sweep_all(runtime) == {"found": 1}
+    assert [mail.cc for mail in ses.inbox()].count([BOB]) == 1
+
+
+def test_attempts_that_nobody_got_all_of_are_left_to_an_operator(runtime: Runtime, ses: Emulator) -> None:
+    recipients = {"cc": [], "bcc": [BOB]}
+    suppress(runtime, ANN)
+    ses.add_fault("reset-before")
+    deliver(request(**recipients), key="order-1")
+    allow(runtime, ANN)
+    suppress(runtime, BOB)
+    ses.add_fault("reset-before")
+    assert sweep_all(runtime) == {"resend": 1, "unknown": 1}
+    assert sweep_all(runtime) == {"needs_operator": 1}
+    assert ses.inbox() == []
+
+
 def test_email_that_is_sent_again_may_have_been_sent_to_more(runtime: Runtime, ses: Emulator) -> None:
     """The first attempt mailed Ann if it mailed anybody, so a row of hers is still its."""
     suppress(runtime, BOB)

@@ -118,7 +118,8 @@ def _reconcile_one(
     )
     route = hashes.current(stored.route)
     mailed = [address for address in request.recipients if hashes.hasher(address) in route[1:]]
-    rows = _find_rows(request, mailed or request.recipients, record, unknown, deadline, runtime)
+    always = _mailed_by_every_attempt(record, mailed, hashes.hasher)
+    rows = _find_rows(request, always or mailed or request.recipients, record, unknown, deadline, runtime)
     if rows is None:
         return Decision.UNDECIDED
     matches = _match_rows(record.id, rows, unknown, runtime.clock_offset, hashes) if rows else Matches()
@@ -126,9 +127,23 @@ def _reconcile_one(
         record.id,
         record.attempts,
         matches,
-        hold=request.on_unknown == "hold",
+        hold=request.on_unknown == "hold" or (len(mailed) > 0 and not always),
         exhausted=record.attempts - record.attempts_before >= MAX_ATTEMPTS,
     )
+
+
+def _mailed_by_every_attempt(record: Record, mailed: Sequence[str], hasher: AddressHasher) -> list[str]:
+    """Return whom no attempt left out: each of the attempts has its rows there, if SES accepted it.
+
+    Where there is nobody, an attempt may have rows where others are looked for.
+    """
+    dropped = {
+        one
+        for note in record.history
+        if note["state"] == State.SENDING.value and note.get("attempt", 0) > record.attempts_before
+        for one in note.get("dropped", ())
+    }
+    return [address for address in mailed if dropped.isdisjoint(hasher.all_of(address))]
 
 
 def _find_rows(
