@@ -109,6 +109,32 @@ def test_offset_of_the_clocks_is_kept_with_each_attempt(runtime: Runtime, ses: E
     assert abs(runtime.clock_offset + 60_000) < 1500
 
 
+@pytest.mark.parametrize("seconds", [0.5, 22.4, -22.4])
+def test_offset_of_a_store_whose_clock_was_set_since_is_not_believed(
+    runtime: Runtime, ses: Emulator, seconds: float
+) -> None:
+    """The attempt would be looked for at a time when it was not sent, and be sent again."""
+    deliver(email(subject="By which the clocks are measured"))
+    clocked, store = with_clock(runtime, runtime.ledger.store.now() + int(seconds * 1000))
+    ses.add_fault("reset-after")
+    deliver(email(), key="order-1", runtime=clocked)
+    sending = record_of(clocked).history[0]
+    assert abs(sending["clock_offset"] + seconds * 1000) < 1500
+    store.close()
+
+
+@pytest.mark.parametrize(("ahead", "kept"), [(0, 5), (2000, 5), (-2000, 5), (2001, None), (-2001, None)])
+def test_offset_is_kept_where_the_store_shows_what_it_was_measured_by(
+    runtime: Runtime, ahead: int, kept: int | None
+) -> None:
+    clocked, store = with_clock(runtime, 1_000_000)
+    one = attempt(clocked)
+    admission = clocked.ledger.admit(one, clock_offset=5, store_time=1_000_000 + ahead)
+    assert admission.record
+    assert admission.record.history[0].get("clock_offset") == kept
+    store.close()
+
+
 def test_row_from_before_the_clock_was_set_forbids_a_resend(runtime: Runtime, ses: Emulator) -> None:
     """Nobody knows how far SES's clock was off when the email was sent: a near row is not ignored."""
     ses.add_fault("reset-after")
@@ -237,6 +263,18 @@ def test_email_is_due_at_its_time_and_not_before(runtime: Runtime) -> None:
     store.set_clock(1_060_000)
     assert clocked.ledger.due(10) == [one.id]
     assert clocked.ledger.admit(resumed, from_state=State.DEFERRED).verdict is Verdict.SEND
+    store.close()
+
+
+def test_sweep_that_saw_an_email_before_it_was_deferred_does_not_postpone_it(runtime: Runtime) -> None:
+    clocked, store = with_clock(runtime, 1_000_000)
+    one, admission = admitted(clocked)
+    clocked.ledger.settle(one, admission, CallResult(State.DEFERRED, code=UNSENT, delay=3600.0))
+    unknown = UnknownLedger(store)
+    for now, due in ((1_000_000, 4_600_000), (4_599_999, 4_600_000), (4_600_000, 4_660_000)):
+        store.set_clock(now)
+        unknown.postpone(one.id, 900)
+        assert score(clocked, "due") == due
     store.close()
 
 

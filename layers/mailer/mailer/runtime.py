@@ -53,6 +53,12 @@ class Runtime:
         seconds = self.ses.measured_clock.minus(self.store_clock.offset)
         return None if seconds is None else round(seconds * 1000)
 
+    @property
+    def store_time(self) -> int | None:
+        """What the store's clock shows, in milliseconds, by the last measurement; None before the first."""
+        measured = self.store_clock.offset
+        return None if measured is None else round((clock.now() + measured.seconds) * 1000)
+
     def store_answered(self, store_time: int, asked_at: clock.Moment) -> None:
         """Measure the store's clock by the time (milliseconds) in a reply of it that has just come."""
         self.store_clock.offset = clock.offset_of(store_time / 1000, asked_at) or self.store_clock.offset

@@ -131,6 +131,7 @@ def _admit(delivery: _Delivery, attempt: Attempt, from_state: State | None) -> t
             from_state=from_state,
             in_time=in_time,
             clock_offset=delivery.runtime.clock_offset,
+            store_time=delivery.runtime.store_time,
         )
         if admission.store_time is not None:
             delivery.runtime.store_answered(admission.store_time, asked_at)

@@ -72,13 +72,15 @@ class Ledger:
         from_state: State | None = None,
         in_time: bool = True,
         clock_offset: int | None = None,
+        store_time: int | None = None,
     ) -> Admission:
         """Mark `attempt` as `sending` if it may be sent now, and say why if not; raises StoreUnavailable.
 
         `from_state` is the state that the caller read, as the sweep does with deferred mail: another one is a
         duplicate, and so is another request than the one that was read. Without being `in_time` nothing is
         marked `sending`: the email is deferred, if the policy says so, or rate limited. `clock_offset` is how
-        far SES's clock is ahead of the store's, in milliseconds, where it is known.
+        far SES's clock is ahead of the store's, in milliseconds, where it is known, and `store_time` what the
+        store's shows by the same measurement: where it shows something else, the offset is not believed.
         """
         request = attempt.request
         request_keys = RequestKeys(self.store, request)
@@ -114,8 +116,8 @@ class Ledger:
             params["stored_by"] = attempt.stored_by
         if attempt.first_receive:
             params |= {"first_receive": attempt.first_receive, "received_before": attempt.received_before}
-        if clock_offset is not None:
-            params["clock_offset"] = clock_offset
+        if clock_offset is not None and store_time is not None:
+            params |= {"clock_offset": clock_offset, "store_time": store_time}
         for name, moment in (("send_at", request.send_at), ("expires_at", request.expires_at)):
             if moment:
                 params[name] = int(moment.timestamp() * SECOND)

@@ -9,7 +9,8 @@
 -- ARGV: 1 the parameters as JSON: id, token, smtp_message_id, route, trigger; halts, recipients, drop_suppressed;
 --         recipient_max, recipient_window (ms); rate, slot_ttl (ms), poll_ms; backlog_max, dead_letters_max; lease (ms);
 --         retention (ms); defer_halted, defer_unsent, in_time; fingerprint and stored_by (compared where they are given),
---         namespace, from_state, first_receive, received_before, send_at, expires_at, clock_offset (ms) (each may be absent)
+--         namespace, from_state, first_receive, received_before, send_at, expires_at, clock_offset (ms) and store_time (ms), by
+--         which this clock was measured for it (each may be absent)
 --       2 the request as JSON
 
 local params, body = cjson.decode(ARGV[1]), ARGV[2]
@@ -21,6 +22,8 @@ local recipients_from = halts_from + params.halts
 local now = clock()
 local record = load(keys.record)
 local resuming = false
+
+local CLOCK_TOLERANCE = 2000 -- ms; more than that, and this clock was set since it was measured
 
 local BLOCKS = { sending = true, accepted = true, unknown = true, deferred = true, scheduled = true }
 
@@ -281,9 +284,13 @@ set_fields(keys.record, record, {
 if record.maybe_sent then
   unset_fields(keys.record, record, 'maybe_sent')
 end
+local clock_offset = params.clock_offset
+if clock_offset and math.abs(params.store_time - now) > CLOCK_TOLERANCE then
+  clock_offset = nil
+end
 transition(keys, record, 'sending', now, {
   attempt = tonumber(record.attempts),
-  clock_offset = params.clock_offset,
+  clock_offset = clock_offset,
   dropped = next(dropped) and dropped,
 })
 return reply('send', record, { now = now })

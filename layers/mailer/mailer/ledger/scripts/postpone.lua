@@ -20,6 +20,10 @@ if not record.body or not (waits or record.state == 'unknown') then
   return reply('superseded')
 end
 
+if waits and tonumber(record.due_at) > now then -- it is waited for since the caller saw it
+  return reply('superseded')
+end
+
 local age = now - tonumber(waits and record.due_at or record.sent_at)
 local wait = math.max(age / 8, 60000) -- what has failed for long is tried ever less often
 if age < retention and waits then
