@@ -12,6 +12,7 @@ from mailer import clock
 from mailer.deadline import Deadline
 from mailer.delivery.deliver import deliver
 from mailer.delivery.reconcile import StatusRow, _Hashes, _match_rows, _rows_within
+from mailer.delivery.row_matching import leaves_rows_to
 from mailer.digest.clock import format_utc, parse_scheduled_time
 from mailer.ledger.digests import DigestLedger
 from mailer.ledger.record import State
@@ -56,10 +57,53 @@ def test_row_that_fewer_emails_could_have_is_claimed_first() -> None:
     unknown = SimpleNamespace(unsettled=lambda _offset: emails)
     hashes = _Hashes(address_hash, (rows[0].sender, rows[0].recipient))
     assert _match_rows("own", rows, cast("UnknownLedger", unknown), None, hashes) == Matches(
-        ("b-own", "a-shared"), match_count=2, doubtful=True
+        ("b-own", "a-shared"), match_count=2, doubtful=True, claimable=1
     )
     settled = _match_rows("settled meanwhile", rows, cast("UnknownLedger", unknown), None, hashes)
     assert (settled.candidates, settled.doubtful) == ((), False)
+
+
+def test_row_that_another_email_could_alone_have_is_not_claimed(runtime: Runtime) -> None:
+    """All rows could be those of two emails, and one of the emails could have the first row alone."""
+    rows = [
+        StatusRow(name, "sender@mail.shop.example", "ann@customer.example", accepted_at)
+        for name, accepted_at in (("a", 50), ("b", 150), ("c", 250))
+    ]
+    route = tuple(map(address_hash, (rows[0].sender, rows[0].recipient)))
+    emails = [
+        UnsettledEmail(name, route, (window,), (window,))
+        for name, window in (("first", (0, 100)), ("all", (0, 300)), ("later", (100, 300)))
+    ]
+    unknown = SimpleNamespace(unsettled=lambda _offset: emails)
+    hashes = _Hashes(address_hash, (rows[0].sender, rows[0].recipient))
+    claimed = {
+        one.id: _match_rows(one.id, rows, cast("UnknownLedger", unknown), None, hashes) for one in emails
+    }
+    assert [(one.candidates, one.claimable) for one in claimed.values()] == [
+        (("a",), 1),
+        (("b", "c", "a"), 2),
+        (("b", "c"), 2),
+    ]
+    runtime.ledger.settle(*admitted(runtime), UNKNOWN)
+    ledger = UnknownLedger(runtime.ledger.store)
+    assert ledger.resolve(email_id(runtime), 1, Matches(("a",), match_count=1)) is Decision.AMBIGUOUS
+    assert ledger.resolve(email_id(runtime), 1, Matches(("a",), claimable=1)) is Decision.FOUND
+
+
+@pytest.mark.parametrize(
+    ("others", "left"),
+    [
+        ([], True),
+        ([{"b"}], True),
+        ([{"a"}], False),
+        ([{"a", "b"}, {"b"}], False),
+        ([{"b", "c"}, {"b"}], True),
+        ([["b", "c"], ["b", "d"], ["b"]], True),
+        ([["b", "c"], ["b", "c"], ["c", "b"]], False),
+    ],
+)
+def test_claim_leaves_rows_to_the_others(others: list[list[str]], left: bool) -> None:  # noqa: FBT001
+    assert leaves_rows_to(others, "a") is left
 
 
 @pytest.mark.parametrize(("accepted_at", "within"), [(99, False), (100, True), (200, True), (201, False)])

@@ -31,6 +31,7 @@ from mailer.telemetry import logs
 from .attempts import stored_attempt
 from .deliver import MAX_ATTEMPTS, deliver_stored
 from .outcome import Outcome
+from .row_matching import leaves_rows_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -245,10 +246,11 @@ def _match_rows(
     """Return which of the rows could be this email's, and how many emails could be theirs.
 
     The ledger is read after SES, so that every accepted email is either unsettled, or owns its MessageId, or
-    counts as the owner of some row. The row that the fewest emails could match comes first, so that as many
-    rows as emails are enough for all. A row that only a change of the clocks could make this email's is a
-    trace: with one the email is not sent again. Nor is it beside a row that another email explains, but does
-    not own yet, where it is not known how SES's clock was when this one was sent.
+    counts as the owner of some row. A row is claimed only if each other email could still have one, first of
+    them the one that the fewest emails could match; so as many rows as emails are enough for all. A row that
+    only a change of the clocks could make this email's is a trace: with one the email is not sent again. Nor
+    is it beside a row that another email explains, but does not own yet, where it is not known how SES's
+    clock was when this one was sent.
 
     Which of the emails owns which row makes no difference as long as all go to the same recipients. Where one
     goes to others as well, its row is listed for them too, and taken for another's there: nobody claims one.
@@ -258,6 +260,7 @@ def _match_rows(
     claims: Counter[str] = Counter()
     possible_claims: Counter[str] = Counter()
     routes = []
+    rows_of_others = []
     doubtful = False
     for email in unknown.unsettled(clock_offset):
         email = replace(email, route=hashes.current(email.route))  # noqa: PLW2901
@@ -265,18 +268,24 @@ def _match_rows(
             continue
         likely = _rows_within(email.windows, rows)
         claims.update(likely)
-        if possible := _rows_within(email.possible, rows):
-            possible_claims.update(possible)
+        possible = _rows_within(email.possible, rows)
+        possible_claims.update(possible)
+        if possible:
             routes.append(frozenset(email.route))
         if email.id == email_id:
             candidates, doubtful = likely, email.possible != email.windows
+        elif possible:
+            rows_of_others.append(possible)
+    candidates.sort(key=possible_claims.__getitem__)
+    claimable = [row for row in candidates if leaves_rows_to(rows_of_others, row)]
     others = [row.ses_message_id for row in rows if row.ses_message_id not in candidates]
     return Matches(
-        tuple(sorted(candidates, key=possible_claims.__getitem__)),
+        (*claimable, *(row for row in candidates if row not in claimable)),
         tuple(row for row in others if claims[row]),
         tuple(row for row in others if not claims[row]),
         max(len(routes), 1) if len(set(routes)) <= 1 else len(rows) + 1,
         doubtful,
+        len(claimable),
     )
 
 

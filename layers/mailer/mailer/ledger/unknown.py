@@ -55,7 +55,8 @@ class Matches:
     `candidates` are likely its own, likeliest first. The others could be so only if a clock was set:
     `explained` are likely another email's, `traces` nobody's. `match_count` is how many emails could be those
     of all rows; it is greater than their number where none may be claimed. The email is `doubtful` where it
-    is not known how far SES's clock was ahead when it was sent.
+    is not known how far SES's clock was ahead when it was sent. The first `claimable` candidates leave a row
+    to each other email that has none yet.
     """
 
     candidates: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Matches:
     traces: tuple[str, ...] = ()
     match_count: int = 1
     doubtful: bool = False
+    claimable: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class UnknownLedger:
             "evidence": "status-query",
             "rows": rows,
             "candidates": len(matches.candidates),
+            "claimable": matches.claimable,
             "explained": len(matches.explained),
             "match_count": matches.match_count,
             "doubtful": matches.doubtful,

@@ -2,8 +2,8 @@
 -- KEYS: 1-7 the keys of the email (record.lua)
 --       8… the owner of each row's MessageId
 -- ARGV: 1 the parameters as JSON: attempt_number, evidence, rows (MessageIds: first the candidates, likeliest first, then
---         those that other emails explain, then the traces), candidates and explained (how many), match_count, doubtful,
---         hold, exhausted, retention (ms), recheck_max (ms), listed (ms); operator (may be absent)
+--         those that other emails explain, then the traces), candidates and explained (how many), claimable (how many of
+--         the candidates leave a row to each other email), match_count, doubtful, hold, exhausted, retention (ms), recheck_max (ms), listed (ms); operator (may be absent)
 
 local params = cjson.decode(ARGV[1])
 local keys = email_keys()
@@ -82,7 +82,8 @@ for index in ipairs(params.rows) do
   end
 end
 
-if #unowned > 0 and #unowned + explained >= params.match_count then
+local claimable = #unowned > 0 and unowned[1] <= params.claimable
+if claimable and #unowned + explained >= params.match_count then
   return accept_candidate(unowned[1])
 end
 if #unowned > 0 or traces > 0 or params.doubtful and explained > 0 then
