@@ -373,8 +373,14 @@ class Soak:
         # Gone, or as it was before the attempt that was accepted and forgotten.
         elif accepted == 1 and state in {None, State.FAILED} and forgotten_at:
             counts["accepted, record forgotten"] += 1
-        # A worker that was waiting for the store has to write the record anew.
-        elif accepted == 0 and state is None and forgotten_at and self.answered.get(key, 0.0) < forgotten_at:
+        # The same of one that was kept and not sent yet. A worker that was waiting for the store has to write
+        # the record anew.
+        elif (
+            accepted == 0
+            and state in {None, State.FAILED}
+            and forgotten_at
+            and self.answered.get(key, 0.0) < forgotten_at
+        ):
             counts["lost, record forgotten"] += 1
         else:
             self.report.violations.append(f"{key} is {state} with {accepted} acceptances")

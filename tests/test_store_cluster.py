@@ -244,7 +244,7 @@ def test_replica_takes_over_from_a_server_that_died(cluster: EmbeddedCluster, nu
         ledger.admit(attempt("2"))
     admin(replica, "CLUSTER", "FAILOVER", "TAKEOVER")
     wait_until(lambda: "master" in admin(replica, "ROLE"), "the replica has not taken over")
-    wait_until(lambda: agreed(cluster, dead, replica), "the servers do not agree")
+    wait_until(lambda: agreed(cluster, dead, replica), "the servers do not agree", patience=120.0)
     assert within_two_calls(
         lambda: ledger.settle(one, admission, CallResult(State.ACCEPTED, ses_message_id="m"))
     ).own
