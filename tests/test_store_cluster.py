@@ -235,7 +235,11 @@ def test_replica_takes_over_from_a_server_that_died(cluster: EmbeddedCluster, nu
     admission = ledger.admit(one)
     replica = cluster.add_server()
     dead_id = admin(dead, "CLUSTER", "MYID")
-    wait_until(lambda: dead_id in admin(replica, "CLUSTER", "NODES"), "the new server does not know it")
+    ids = [admin(server, "CLUSTER", "MYID") for server in cluster.servers]
+    wait_until(  # the others learn of the replica from the server that is to die
+        lambda: all(one in admin(server, "CLUSTER", "NODES") for server in cluster.servers for one in ids),
+        "not every server knows every other",
+    )
     admin(dead, "CONFIG", "SET", "repl-diskless-sync-delay", 0)
     admin(replica, "CLUSTER", "REPLICATE", dead_id)
     wait_until(lambda: admin(replica, "INFO")["master_link_status"] == "up", "the replica is not in sync")
@@ -244,7 +248,7 @@ def test_replica_takes_over_from_a_server_that_died(cluster: EmbeddedCluster, nu
         ledger.admit(attempt("2"))
     admin(replica, "CLUSTER", "FAILOVER", "TAKEOVER")
     wait_until(lambda: "master" in admin(replica, "ROLE"), "the replica has not taken over")
-    wait_until(lambda: agreed(cluster, dead, replica), "the servers do not agree", patience=120.0)
+    wait_until(lambda: agreed(cluster, dead, replica), "the servers do not agree")
     assert within_two_calls(
         lambda: ledger.settle(one, admission, CallResult(State.ACCEPTED, ses_message_id="m"))
     ).own
