@@ -13,9 +13,10 @@ endif
 OSLS := OSLS_OFFLINE=1 NODE_NO_WARNINGS=1 node_modules/.bin/osls
 # Lambda's own versions of Python, for what rehearses AWS on this machine.
 PYAWS := $(shell for p in python3.12 $(HOME)/.pyenv/versions/3.12.*/bin/python3.12 python3.13 $(HOME)/.pyenv/versions/3.13.*/bin/python3.13; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
+PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
+
 # Where the tests write what docs/compatibility.md says.
 COMPATIBLE := build/compatibility
-PY310 := $(shell for p in python3.10 $(HOME)/.pyenv/versions/3.10.*/bin/python3.10; do "$$p" -c '' 2>/dev/null && { echo "$$p"; break; }; done)
 
 .PHONY: demo test setup lint types tests tests-3.10 build package deploy-setup tests-deploy compatible compatibility simulate soak fuzz fuzz-short mutants lock docs clean
 
@@ -62,13 +63,11 @@ deploy-setup: setup node_modules/ready tests/clients/node_modules/ready .venv-de
 
 # Without Python 3.12 or 3.13 nothing can stand in for Lambda here: the tests that run functions are left out.
 ifeq ($(PYAWS),)
-tests-deploy: deploy-setup package
-	@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS."
-	.venv/bin/pytest -n 2 -m "not lambda_runtime and not python_3_11" tests/deploy tests/clients tests/senders --compatibility=$(COMPATIBLE)/deploy.json
-else
-tests-deploy: deploy-setup .venv-senders/ready package
-	.venv/bin/pytest -n 2 tests/deploy tests/clients tests/senders --compatibility=$(COMPATIBLE)/deploy.json
+NOT_RUN := -m "not lambda_runtime and not python_3_11"
 endif
+tests-deploy: deploy-setup $(if $(PYAWS),.venv-senders/ready) package
+	$(if $(PYAWS),,@echo "No Python 3.12 or 3.13 was found: the functions are packaged and checked, but not run as on AWS.")
+	.venv/bin/pytest -n 2 $(NOT_RUN) tests/deploy tests/clients tests/senders --compatibility=$(COMPATIBLE)/deploy.json
 
 # docs/compatibility.md says of each event source, sender, client and platform what the tests found.
 compatible: tests tests-deploy
@@ -149,6 +148,7 @@ clean:
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/lambda.txt
 	@touch $@
 
+# Tencent Cloud's command line, which calls the emulator of SES.
 .venv-tccli/ready: requirements/tccli.txt .venv/ready
 	.venv/bin/uv venv -q --clear --python $(PYTHON) $(@D)
 	.venv/bin/uv pip install -q --python $(@D)/bin/python --require-hashes -r requirements/tccli.txt

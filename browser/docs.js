@@ -13,12 +13,11 @@ const inputs = ({ React: { createElement: element } }) => ({
   },
 });
 
-// Swagger UI shows no `x-codeSamples`: they come before an operation's responses.
+// Swagger UI shows no `x-codeSamples`, which every operation has: they come before its responses.
 const codeSamples = ({ React: { createElement: element, Fragment }, getComponent, specSelectors }) => ({
   wrapComponents: {
     responses: (Responses) => (props) => {
       const samples = specSelectors.specJson().getIn(["paths", props.path, props.method, "x-codeSamples"]);
-      if (!samples) return element(Responses, props);
       const Code = getComponent("HighlightCode", true);
       return element(
         Fragment,

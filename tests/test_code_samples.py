@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from client_samples import served_api
 from docs.openapi.document import openapi
-from local.gateway import gateway
 from local.signing import CALLBACK_TOKEN, WEBHOOK_SECRETS
-from local.stack import API_KEY, local_stack
+from local.stack import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     """What the samples read from the environment; curl prints the status below what it prints."""
     home = tmp_path_factory.mktemp("home")
     (home / ".curlrc").write_text('silent\nshow-error\nnoproxy = "*"\nwrite-out = "\\n%{http_code}"\n')
-    with (
-        local_stack(home / "logs") as stack,
-        gateway(stack.functions["aws", "http"].invoke, port=0) as url,
-    ):
+    with served_api(home / "logs") as url:
         variables = {
             "MAILER_URL": url,
             "MAILER_KEY": API_KEY,

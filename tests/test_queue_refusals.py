@@ -123,6 +123,19 @@ def test_refused_messages_beyond_the_first_share_a_log_line(runtime: Runtime, lo
     assert all(record(runtime, number) for number in range(MAX_LINES + 5))
 
 
+def test_unexpected_errors_beyond_the_first_share_a_log_line(
+    runtime: Runtime, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(messages, "read_body", broken)
+    answered(sqs(*[body()] * (MAX_LINES + 5)))
+    assert len(lines(log, "unexpected error")) == MAX_LINES
+    [rest] = lines(log, "more messages refused")
+    assert rest["codes"] == {"InternalError": 5}
+
+
 def test_no_line_says_that_no_more_were_refused(runtime: Runtime, log: io.StringIO) -> None:
     answered(sqs(*[INVALID] * MAX_LINES))
     assert lines(log, "more messages refused") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .problems import example_of
+from .problems import EMAIL_ID, REQUEST_ID, example_of
 
 EMAIL = {
     "from": "Shop <noreply@mail.shop.example>",
@@ -22,12 +22,11 @@ ITEM = {
     "item": {"title": "A comment"},
     "time_zone": "Europe/Berlin",
 }
-ID = "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"
 RECEIPT = {
-    "id": ID,
+    "id": EMAIL_ID,
     "state": "accepted",
     "message_id": "qcloudses-30-1250000000-date-20260501090000-8U4EdxSTT9Bx",
-    "request_id": "b169f8be-176e-4bd7-8783-e035e449410d",
+    "request_id": REQUEST_ID,
     "replayed": False,
 }
 RESULTS = {

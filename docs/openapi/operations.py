@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .examples import DOCUMENT, EMAIL, ID, ITEM, KEPT, NATIVE, RECEIPT, RECORD, RESULTS
+from .examples import DOCUMENT, EMAIL, ITEM, KEPT, NATIVE, RECEIPT, RECORD, RESULTS
+from .problems import EMAIL_ID
 from .security import PROOFS
 
 if TYPE_CHECKING:
@@ -62,24 +63,22 @@ TAGS = {
     "Callbacks": "Take the events that SES reports.",
     "Service": "The health of the function, and this document.",
 }
+_OF_AN_EMAIL = {
+    "Location": "where to read its state",
+    "Idempotent-Replayed": "`true` if this repeats an earlier request, whose answer it is",
+}
 _SENT = {
     200: Answer(
         "accepted by SES, now or before",
         "Receipt",
         {"accepted": RECEIPT},
-        {
-            "Location": "where to read its state",
-            "Idempotent-Replayed": "`true` if this repeats an earlier request, whose answer it is",
-        },
+        _OF_AN_EMAIL,
     ),
     202: Answer(
         "stored in the ledger (deferred, scheduled or unknown): the sweep will send or reconcile it",
         "Receipt",
         {"unknown": KEPT},
-        {
-            "Location": "where to read its state",
-            "Idempotent-Replayed": "`true` if this repeats an earlier request, whose answer it is",
-        },
+        _OF_AN_EMAIL,
     ),
 }
 _BODY = (400, 413, 415, 422, 431, 503)
@@ -133,7 +132,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
         },
         (401, 403, 404, 413, 431, 503),
         permission="read",
-        path={"email": ("its id, with or without the domain", ID)},
+        path={"email": ("its id, with or without the domain", EMAIL_ID)},
         variables={"email": "EMAIL_ID"},
     ),
     ("POST", "/webhooks/{source}"): Operation(
@@ -201,7 +200,7 @@ _OPERATIONS: dict[tuple[str, str], Operation] = {
                 "event": "delivered",
                 "email": "ann@customer.example",
                 "bulkId": RECEIPT["message_id"],
-                "messageId": ID,
+                "messageId": EMAIL_ID,
                 "timestamp": 1777626004,
             }
         },

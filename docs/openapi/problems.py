@@ -8,6 +8,8 @@ from mailer.delivery.outcome import Disposition
 from mailer.http_api.problems import TITLES
 from mailer.ses.error_table import TABLE
 
+EMAIL_ID = "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"
+REQUEST_ID = "b169f8be-176e-4bd7-8783-e035e449410d"
 _HEADER_RULE = "the header Idempotency-Key must have 1 to 255 printable ASCII characters"
 PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     400: (
@@ -62,7 +64,6 @@ PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
         {"code": "StoreUnavailable", "detail": "ConnectionError", "retryable": True, "retry_after": 5},
     ),
 }
-_EMAIL = {"id": "nmvtaakmmrneyrq3a4sffoodqpn2zpof@mail.shop.example"}
 # What becomes of an email, where an operation sends one.
 _OF_EMAILS: dict[int, dict[str, dict[str, Any]]] = {
     422: {
@@ -70,7 +71,7 @@ _OF_EMAILS: dict[int, dict[str, dict[str, Any]]] = {
             "code": "Ledger.Unsubscribed",
             "detail": "the email is refused",
             "action": "suppress",
-            **_EMAIL,
+            "id": EMAIL_ID,
             "state": "refused",
             "errors": [{"pointer": "/to/0", "detail": "the email is refused"}],
         },
@@ -78,9 +79,9 @@ _OF_EMAILS: dict[int, dict[str, dict[str, Any]]] = {
             "code": "IdempotencyKeyReused",
             "detail": "this idempotency key already belongs to another request",
             "action": "reject",
-            **_EMAIL,
+            "id": EMAIL_ID,
             "state": "accepted",
-            "request_id": "b169f8be-176e-4bd7-8783-e035e449410d",
+            "request_id": REQUEST_ID,
         },
     },
     503: {
@@ -89,7 +90,7 @@ _OF_EMAILS: dict[int, dict[str, dict[str, Any]]] = {
             "detail": "the account is in arrears; top up the account; sending resumes by itself",
             "retryable": True,
             "action": "halt",
-            **_EMAIL,
+            "id": EMAIL_ID,
             "state": "failed",
             "retry_after": 900,
         }

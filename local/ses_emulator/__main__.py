@@ -13,6 +13,16 @@ from .settings import SECRET_ID, SECRET_KEY, Settings
 
 PORT_MAX = 65535
 _DEFAULT = Settings()
+_NUMBERS = {
+    "rate": "SendEmail requests per second",
+    "status_rate": "GetSendEmailStatus requests per second",
+    "other_rate": "requests per second of each other action",
+    "recipient_hourly": "emails per recipient and hour",
+    "daily_quota": "emails per sender domain and day",
+    "status_lag": "seconds until GetSendEmailStatus shows an email",
+    "slow_seconds": "maximum duration of slow faults, in seconds",
+    "clock_offset": "seconds that SES's clock is ahead; negative: behind",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,31 +74,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="ID:KEY[:TOKEN]",
         help=f"repeatable; default {SECRET_ID}:{SECRET_KEY}",
     )
-    add("--rate", type=int, default=_DEFAULT.rate, help="SendEmail requests per second; default %(default)s")
-    add(
-        "--status-rate",
-        type=int,
-        default=_DEFAULT.status_rate,
-        help="GetSendEmailStatus requests per second; default %(default)s",
-    )
-    add(
-        "--other-rate",
-        type=int,
-        default=_DEFAULT.other_rate,
-        help="requests per second of each other action; default %(default)s",
-    )
-    add(
-        "--recipient-hourly",
-        type=int,
-        default=_DEFAULT.recipient_hourly,
-        help="emails per recipient and hour; default %(default)s",
-    )
-    add(
-        "--daily-quota",
-        type=int,
-        default=_DEFAULT.daily_quota,
-        help="emails per sender domain and day; default %(default)s, which is no limit",
-    )
+    for name, text in _NUMBERS.items():
+        default = getattr(_DEFAULT, name)
+        option = f"--{name.replace('_', '-')}"
+        add(option, type=type(default), default=default, metavar="N", help=f"{text}; default %(default)s")
     add("--template-only", action="store_true", help="the account lacks permission to send Simple content")
     add("--no-attachments", action="store_true", help="the account lacks permission to send attachments")
     add("--auto-approve", action="store_true", help="templates need no review")
@@ -99,25 +88,6 @@ def parser() -> argparse.ArgumentParser:
         help="repeatable; default: all except --unverified-domain",
     )
     add("--unverified-domain", action="append", default=[], help="repeatable; default unverified.example")
-    add(
-        "--status-lag",
-        type=float,
-        default=_DEFAULT.status_lag,
-        help="seconds until GetSendEmailStatus shows an email; default %(default)s",
-    )
-    add(
-        "--slow-seconds",
-        type=float,
-        default=_DEFAULT.slow_seconds,
-        help="maximum duration of slow faults, in seconds; default %(default)s",
-    )
-    add(
-        "--clock-offset",
-        type=float,
-        default=_DEFAULT.clock_offset,
-        metavar="SECONDS",
-        help="how far SES's clock is ahead; negative: behind; default %(default)s",
-    )
     add("--templates", type=Path, help="a JSON file, or a directory with JSON, ID-name.html, ID-name.txt")
     add("--callback", default="", metavar="URL", help="where event callbacks are sent; default: nowhere")
     return options
@@ -136,20 +106,13 @@ def _settings(options: argparse.Namespace) -> dict[str, object]:
         "region": options.region,
         "credentials": credentials or _DEFAULT.credentials,
         "tokens": {secret_id: token for secret_id, _, token in triples if token},
-        "rate": options.rate,
-        "status_rate": options.status_rate,
-        "other_rate": options.other_rate,
-        "recipient_hourly": options.recipient_hourly,
-        "daily_quota": options.daily_quota,
+        **{name: getattr(options, name) for name in _NUMBERS},
         "allow_simple": not options.template_only,
         "allow_attachments": not options.no_attachments,
         "auto_approve": options.auto_approve,
         "verified_domains": frozenset(map(str.lower, options.verified_domain)),
         "unverified_domains": frozenset(map(str.lower, options.unverified_domain))
         or _DEFAULT.unverified_domains,
-        "status_lag": options.status_lag,
-        "slow_seconds": options.slow_seconds,
-        "clock_offset": options.clock_offset,
         "templates": options.templates,
         "callback": options.callback,
     }

@@ -51,7 +51,7 @@ class Blocklists:
             self._listed: dict[str, Listed] = {}
             self._last_id = 0
 
-    def block(self, address: str) -> bool:
+    def blocks(self, address: str) -> bool:
         """Return whether SES refuses to send to `address` now."""
         with self._lock:
             bounced, listed = self._bounced.get(address.lower()), self._listed.get(address.lower())

@@ -41,7 +41,7 @@ class Outgoing:
 
         `parameters` are those of SendEmail, `size` their length in bytes, `task_id` is that of a batch.
         """
-        if any(self._blocklists.block(recipient) for recipient in draft.recipients):
+        if any(self._blocklists.blocks(recipient) for recipient in draft.recipients):
             raise ApiError("FailedOperation.EmailAddrInBlacklist")
         self._limits.admit(draft.sender_domain, draft.recipients, self._settings.now())
         mail = self._mailbox.accept(draft, parameters, size, request_id, task_id)

@@ -18,7 +18,7 @@ SECTIONS = {
     "Event sources": "Each sample event is recognised by one adapter, and sent by its function.",
     "Webhook senders": "What each sender signs is accepted, and what is forged is not.",
     "Clients of the API": "Linters and generators read the OpenAPI document; clients call the API.",
-    "SDKs": "Clients of Tencent Cloud SES, against the local one.",
+    "SDKs": "Tencent Cloud's own, against the local emulator of SES.",
     "Platforms": "The packaged functions and layers, run or deployed by what the platforms publish or by an "
     "emulator of them.",
     "Stores": "Real servers on this machine.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 from typing import Any
 
@@ -55,12 +54,6 @@ SHAPES: dict[str, Any] = {
     "aws/http-get-email": _http("/emails/u7elyk2bk5cxhjl37sjgmwm5mph74mtq", None, "GET"),
     "aws/http-cloud-event": _http("/emails", {**_CLOUD_EVENT, "data": EMAIL}),
     "aws/http-scheduled": _http("/emails", {**EMAIL, "send_at": "2100-01-01T00:00:00Z", "tags": {"a": "b"}}),
-    "aws/http-gzip": {
-        **_http("/emails", None),
-        "headers": {**_AUTHORIZED, "content-encoding": "gzip"},
-        "body": base64.b64encode(gzip.compress(_BODY.encode(), mtime=0)).decode(),
-        "isBase64Encoded": True,
-    },
     "aws/http-head-email": _http("/emails/u7elyk2bk5cxhjl37sjgmwm5mph74mtq", None, "HEAD"),
     "aws/http-root-of-mapping": {**_http("/mail/", None, "GET"), "routeKey": "GET /"},
     "tencent/http-api-gateway-prefix": {

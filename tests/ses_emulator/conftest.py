@@ -16,20 +16,13 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator, signature
+from ses_emulator.sample_email import EMAIL
 from ses_emulator.typed_models import TypedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FOLDER = Path(__file__).parent
-EMAIL = {
-    "FromEmailAddress": "Shop <noreply@mail.shop.example>",
-    "Subject": "Hello",
-    "Destination": ["user@example.com"],
-    "Template": {"TemplateID": 100091, "TemplateData": '{"code": "1234"}'},
-}
-
-
 # What an interpreter may change: these run on each, the rest of this folder on one.
 ON_EVERY_INTERPRETER = {"test_emulator_actions.py", "test_emulator_tls.py"}
 

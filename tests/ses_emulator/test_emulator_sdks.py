@@ -17,6 +17,7 @@ from tencentcloud.common.profile.client_profile import ClientProfile
 from tencentcloud.common.profile.http_profile import HttpProfile
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, signature
+from ses_emulator import sample_email
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +25,7 @@ if TYPE_CHECKING:
     from local.ses_emulator import Emulator
     from ses_emulator.conftest import Sdk, Wire
 
-EMAIL = {
-    "FromEmailAddress": "noreply@mail.shop.example",
-    "Destination": ["user@example.com"],
-    "Subject": "Hello — 你好",
-    "Template": {"TemplateID": 100091, "TemplateData": "{}"},
-}
+EMAIL = {**sample_email.EMAIL, "Subject": "Hello — 你好"}
 python_sdk = pytest.mark.compatible(
     "SDKs", "Tencent Cloud SDK for Python", package="tencentcloud-sdk-python-ses"
 )

@@ -17,19 +17,13 @@ from tencentcloud.common.profile.http_profile import HttpProfile
 
 from local.ses_emulator import SECRET_ID, SECRET_KEY, Emulator
 from local.ses_emulator.__main__ import main
+from ses_emulator.sample_email import EMAIL
 from ses_emulator.typed_models import TypedClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ses_emulator.conftest import Sdk, Wire
-
-EMAIL = {
-    "FromEmailAddress": "noreply@mail.shop.example",
-    "Destination": ["user@example.com"],
-    "Subject": "Hello",
-    "Template": {"TemplateID": 100091, "TemplateData": "{}"},
-}
 
 
 @pytest.fixture

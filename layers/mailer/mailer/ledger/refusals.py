@@ -31,10 +31,10 @@ class Refusals:
 
     def add(self, trigger: str, refusals: Sequence[Refusal]) -> None:
         """Write a `refused` record for each id that has no record; raises StoreUnavailable."""
-        named = [refusal for refusal in refusals if refusal.email_id]
+        named = [(one.email_id, one.code, one.detail) for one in refusals if one.email_id]
         params = {"trigger": trigger, "retention": self._store.bounds.retention}
         for first in range(0, len(named), _PAGE):
             page = named[first : first + _PAGE]
-            keys = [self._store.key("email", str(refusal.email_id)) for refusal in page]
+            keys = [self._store.key("email", email_id) for email_id, _, _ in page]
             with self._store.translate_errors():
                 self._refuse(keys=keys, args=[json.dumps({**params, "refusals": page})])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from mailer.email.identity import Key, KeyKind
@@ -25,28 +26,31 @@ class BatchRefusals:
     trigger: str
     runtime: Runtime
     _refusals: list[Refusal] = field(default_factory=list)
+    _adding: Lock = field(default_factory=Lock)
 
     def invalid(self, key: str | None, error: InvalidRequest) -> None:
-        """Add a message that breaks a rule; the first 100 have log lines of their own."""
-        refusal = self._add(key, error.code, str(error))
-        if len(self._refusals) <= MAX_LINES:
-            logs.refused(self.trigger, error, key=key, id=refusal.email_id)
+        """Add a message that breaks a rule."""
+        email_id, has_line = self._add(key, error.code, str(error))
+        if has_line:
+            logs.refused(self.trigger, error, key=key, id=email_id)
 
     def unexpected(self, key: str | None, error: Exception) -> None:
         """Add a message whose processing raised an error that nobody expected."""
-        refusal = self._add(
-            key, "InternalError", "an unexpected error: the log has its type and where it was raised"
-        )
-        logs.unexpected(self.trigger, error, id=refusal.email_id)
+        detail = "an unexpected error: the log has its type and where it was raised"
+        email_id, has_line = self._add(key, "InternalError", detail)
+        if has_line:
+            logs.unexpected(self.trigger, error, id=email_id)
 
-    def _add(self, key: str | None, code: str, detail: str) -> Refusal:
+    def _add(self, key: str | None, code: str, detail: str) -> tuple[str | None, bool]:
+        """Return the id that the message's email would have, and whether it has a log line of its own."""
         email_id = Key(key, KeyKind.PLATFORM).email_id(self.runtime.settings.account) if key else None
         refusal = Refusal(email_id, code, detail[:MAX_DETAIL_CHARACTERS])
-        self._refusals.append(refusal)
-        return refusal
+        with self._adding:
+            self._refusals.append(refusal)
+            return email_id, len(self._refusals) <= MAX_LINES
 
     def log_the_rest(self) -> None:
-        """Log how many refusals have no line of their own, by code."""
+        """Log how many refusals beyond the first 100 have no line of their own, by code."""
         if rest := Counter(refusal.code for refusal in self._refusals[MAX_LINES:]):
             logs.more_refused(self.trigger, dict(rest))
 
