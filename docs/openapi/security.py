@@ -25,7 +25,7 @@ SECURITY: dict[str, dict[str, Any]] = {
         "type": "http",
         "scheme": "bearer",
         "description": "a key whose SHA-256 is in MAILER_API_KEYS; `[keys.NAME]` of mailer.toml must allow "
-        "it the permission that the operation lists: `send`, `read`, `digest` or `operate`",
+        "it the permission that the operation lists: `send`, `read` or `digest`",
     },
     "standardWebhooks": _header(
         "webhook-signature",
