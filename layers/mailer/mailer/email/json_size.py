@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import islice, pairwise
+from array import array
+from contextlib import suppress
+from itertools import accumulate, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 from mailer.errors import InvalidRequest, SizeRule
@@ -21,8 +23,8 @@ _NEAR = 10_000  # bytes
 _SEPARATOR = re.compile(rb",|[\[{](?!\s*[\]}])")  # before each value but the first; an empty list has none
 _DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (_LEVELS + 1))
 _CLOSED = re.compile(rb"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
-# Read backwards: a bracket, or some objects and lists that are closed at once, few enough to take no memory.
-_BACKWARDS = re.compile(rb"(?:[\]}][^\[\]{}]*[\[{][^\[\]{}]*){1,100}|[\[\]{}]")
+# By how many more objects and lists are closed than opened, read backwards, after each character.
+_CLOSED_BY = bytes({"[": 255, "{": 255, "]": 1, "}": 1}.get(chr(byte), 0) for byte in range(256))  # 255 is -1
 TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
 TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
 
@@ -79,16 +81,12 @@ def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
 def _opened(structure: bytes) -> list[int]:
     """Return where the objects and lists begin that are open at the end; raises InvalidRequest."""
     opened: list[int] = []
-    closed = 0
-    for token in _BACKWARDS.finditer(structure[::-1]):
-        if token.end() - token.start() > 1:
-            continue
-        if token[0] in b"]}":
-            closed += 1
-        elif closed:
-            closed -= 1
-        else:
-            opened.append(len(structure) - token.end())
+    last = len(structure) - 1
+    closed = array("i", accumulate(memoryview(structure[::-1].translate(_CLOSED_BY)).cast("b")))
+    with suppress(ValueError):  # there are no more: nothing before it closes less
+        while len(opened) <= _LEVELS + 1:
+            after = last - opened[-1] + 1 if opened else 0
+            opened.append(last - closed.index(-len(opened) - 1, after))
     if len(opened) > _LEVELS + 1:
         raise InvalidRequest.at("", TOO_DEEP)
     return opened[::-1]

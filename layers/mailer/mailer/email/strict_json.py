@@ -7,6 +7,7 @@ import gc
 import json
 import math
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from mailer.errors import InvalidRequest, SizeRule
@@ -16,7 +17,7 @@ from .json_size import TOO_DEEP, TOO_MANY, check_number_of_values, structure_of
 from .limits import MAX_JSON_DEPTH, MAX_JSON_VALUES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _DOUBLE_DIGITS = 309  # no longer whole number fits a double
@@ -111,35 +112,31 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _members(document: dict[str, Any], levels: int) -> int | None:
-    """Return how many members all objects in `document` have; None unless it certainly breaks no rule."""
-    values, members, pending = 0, 0, [(document, levels)]
-    while pending:
-        container, levels = pending.pop()
-        values += len(container)
-        members += len(container) if isinstance(container, dict) else 0
-        found = None if values > MAX_JSON_VALUES or levels == 0 else _containers(container)
-        if found is None:
+    """Return how many members all objects in `document` have; None unless it certainly breaks no rule.
+
+    All values of one level are looked at together: each alone would take more than twice the time.
+    """
+    values, members = 0, 0
+    level: list[Any] = [document]
+    while level:
+        values += sum(map(len, level))
+        if values > MAX_JSON_VALUES or levels == 0:
             return None
-        pending += [(item, levels - 1) for item in found]
+        objects = [one for one in level if type(one) is dict]
+        members += sum(map(len, objects))
+        lists = [one for one in level if type(one) is list]
+        items = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, objects))]
+        by_kind: dict[type, list[Any]] = {
+            kind: [one for one in items if type(one) is kind] for kind in {*map(type, items)}
+        }
+        texts = "".join([*chain.from_iterable(objects), *by_kind.get(str, ())])
+        if not (_is_text(texts) and all(map(_is_short, by_kind.get(int, ())))):
+            return None
+        if not all(map(math.isfinite, by_kind.get(float, ()))):
+            return None
+        level = [one for kind in (dict, list) for one in by_kind.get(kind, ()) if one]
+        levels -= 1
     return members
-
-
-def _containers(container: dict[str, Any] | list[Any]) -> list[Any] | None:
-    """Return the objects and lists with values that are in one; None unless all else is certainly sound."""
-    found: list[Any] = []
-    items: Iterable[Any] = container
-    if isinstance(container, dict):
-        if not _is_text("".join(container)):
-            return None
-        items = container.values()
-    for item in items:
-        kind = type(item)
-        if kind is dict or kind is list:
-            if item:
-                found.append(item)
-        elif not (_is_text(item) if kind is str else item is None or kind is bool or _is_short(item)):
-            return None
-    return found
 
 
 def _is_text(text: str) -> bool:
@@ -152,8 +149,8 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _is_short(number: float) -> bool:
-    return math.isfinite(number) if isinstance(number, float) else number.bit_length() < _DOUBLE_BITS
+def _is_short(number: int) -> bool:
+    return number.bit_length() < _DOUBLE_BITS
 
 
 class _Broken(Exception):
