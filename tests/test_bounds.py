@@ -143,6 +143,7 @@ def test_a_document_of_few_values_is_read_whatever_is_in_its_texts(text: str) ->
         "," * (MAX_JSON_VALUES + 1),
         "{[" + "1," * (MAX_JSON_VALUES + 1),
         "]" * (MAX_JSON_VALUES * 5) + "," * MAX_JSON_VALUES + "[",
+        "]" * 100 + "[" * 100 + "," * MAX_JSON_VALUES,
         '"":' + "," * (MAX_JSON_VALUES + 1),
         '{"\\x": [' + "1," * MAX_JSON_VALUES + "1]}",
         '{"a": "' + "," * (MAX_JSON_VALUES + 1),
@@ -152,6 +153,14 @@ def test_long_text_that_is_no_json_is_refused(text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read_json(text)
     assert refused.value.errors[0].detail in {"is not JSON", TOO_MUCH}
+
+
+@pytest.mark.parametrize("end", ["", "]]],"])
+@pytest.mark.parametrize(("levels", "detail"), [(34, TOO_MUCH), (35, "is nested deeper than 32 levels")])
+def test_value_too_many_is_looked_for_as_deep_as_in_a_batch(levels: int, detail: str, end: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        read_json("[" * levels + end + "1," * (MAX_JSON_VALUES + 1))
+    assert refused.value.errors[0].detail == detail
 
 
 def test_place_of_the_value_too_many_is_found_among_lists_that_are_closed() -> None:

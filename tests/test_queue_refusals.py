@@ -99,13 +99,16 @@ def test_record_of_an_email_is_not_changed(runtime: Runtime, ses: Emulator) -> N
     assert record(runtime) == before
 
 
-def test_unexpected_error_is_in_the_ledger(
-    runtime: Runtime, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def broken_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(messages, "read_body", broken)
+
+
+@pytest.mark.usefixtures("broken_reader")
+def test_unexpected_error_is_in_the_ledger(runtime: Runtime, log: io.StringIO) -> None:
     assert answered(sqs(body())) == ["message-0"]
     refused = record(runtime)
     assert refused
@@ -123,13 +126,8 @@ def test_refused_messages_beyond_the_first_share_a_log_line(runtime: Runtime, lo
     assert all(record(runtime, number) for number in range(MAX_LINES + 5))
 
 
-def test_unexpected_errors_beyond_the_first_share_a_log_line(
-    runtime: Runtime, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(messages, "read_body", broken)
+@pytest.mark.usefixtures("runtime", "broken_reader")
+def test_unexpected_errors_beyond_the_first_share_a_log_line(log: io.StringIO) -> None:
     answered(sqs(*[body()] * (MAX_LINES + 5)))
     assert len(lines(log, "unexpected error")) == MAX_LINES
     [rest] = lines(log, "more messages refused")

@@ -18,7 +18,7 @@ _NUMBERS = {
     "status_rate": "GetSendEmailStatus requests per second",
     "other_rate": "requests per second of each other action",
     "recipient_hourly": "emails per recipient and hour",
-    "daily_quota": "emails per sender domain and day",
+    "daily_quota": "emails per sender domain and day; 0: no limit",
     "status_lag": "seconds until GetSendEmailStatus shows an email",
     "slow_seconds": "maximum duration of slow faults, in seconds",
     "clock_offset": "seconds that SES's clock is ahead; negative: behind",

@@ -21,9 +21,9 @@ _LEVELS = MAX_JSON_DEPTH + 2  # the emails of a batch, each as deep as one may b
 _NEAR = 10_000  # bytes
 # Of JSON with one quote in place of each text:
 _SEPARATOR = re.compile(rb",|[\[{](?!\s*[\]}])")  # before each value but the first; an empty list has none
-_DEEP = re.compile(rb"(?:[\[{][^\[\]{}]*){%d}" % (_LEVELS + 1))
+_NO_PLACE = bytes(set(range(256)) - set(b'[]{},"'))  # what says nothing of where a value is
 _CLOSED = re.compile(rb"\[[^\[\]{}]*\]|\{[^\[\]{}]*\}")
-# By how many more objects and lists are closed than opened, read backwards, after each character.
+# How many objects and lists a character closes, read backwards: an opening bracket opens one that was closed.
 _CLOSED_BY = bytes({"[": 255, "{": 255, "]": 1, "}": 1}.get(chr(byte), 0) for byte in range(256))  # 255 is -1
 TOO_MANY = SizeRule(f"holds too much: a document has at most {MAX_JSON_VALUES} values")
 TOO_DEEP = SizeRule(f"is nested deeper than {MAX_JSON_DEPTH} levels")
@@ -40,7 +40,8 @@ def check_number_of_values(text: str) -> None:
     one_too_many = next(islice(_SEPARATOR.finditer(structure), MAX_JSON_VALUES, None), None)
     if one_too_many is not None:
         end = one_too_many.end() if one_too_many[0] != b"," else one_too_many.start()
-        raise InvalidRequest.at(pointer_to(_place(structure[:end], texts)), TOO_MANY)
+        before = structure[:end].translate(None, _NO_PLACE)
+        raise InvalidRequest.at(pointer_to(_place(before, texts)), TOO_MANY)
 
 
 def structure_of(text: str) -> tuple[bytes, list[bytes]]:
@@ -59,11 +60,9 @@ def structure_of(text: str) -> tuple[bytes, list[bytes]]:
 def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
     """Yield the names and indexes of the object or list in which `structure` ends; raises InvalidRequest.
 
-    `structure` is JSON with one quote in place of each of `texts`. An index far from its list's beginning is
-    left out, with all below it.
+    `structure` has the brackets, braces and commas of JSON, and one quote in place of each of `texts`. An
+    index far from its list's beginning is left out, with all below it.
     """
-    if _DEEP.search(structure):
-        raise InvalidRequest.at("", TOO_DEEP)
     opened = _opened(structure)
     for start, end in pairwise(opened):
         if structure[start : start + 1] == b"{":
@@ -79,14 +78,18 @@ def _place(structure: bytes, texts: list[bytes]) -> Iterator[Any]:
 
 
 def _opened(structure: bytes) -> list[int]:
-    """Return where the objects and lists begin that are open at the end; raises InvalidRequest."""
-    opened: list[int] = []
-    last = len(structure) - 1
-    closed = array("i", accumulate(memoryview(structure[::-1].translate(_CLOSED_BY)).cast("b")))
-    with suppress(ValueError):  # there are no more: nothing before it closes less
-        while len(opened) <= _LEVELS + 1:
-            after = last - opened[-1] + 1 if opened else 0
-            opened.append(last - closed.index(-len(opened) - 1, after))
-    if len(opened) > _LEVELS + 1:
+    """Return where the objects and lists begin that are open at the end.
+
+    Raises InvalidRequest where any, open or closed, is too deep.
+    """
+    steps = memoryview(structure[::-1].translate(_CLOSED_BY)).cast("b")
+    closed = array("i", accumulate(steps, initial=0))
+    if max(closed) - closed[-1] > _LEVELS:
         raise InvalidRequest.at("", TOO_DEEP)
+    opened: list[int] = []
+    read = 0
+    with suppress(ValueError):  # there are no more: nothing before it closes less
+        while len(opened) <= _LEVELS:  # more are open only in text that is not JSON
+            read = closed.index(-len(opened) - 1, read)
+            opened.append(len(structure) - read)
     return opened[::-1]

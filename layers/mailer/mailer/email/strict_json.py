@@ -117,14 +117,13 @@ def _members(document: dict[str, Any], levels: int) -> int | None:
     All values of one level are looked at together: each alone would take more than twice the time.
     """
     values, members = 0, 0
-    level: list[Any] = [document]
-    while level:
-        values += sum(map(len, level))
+    objects: list[dict[str, Any]] = [document]
+    lists: list[list[Any]] = []
+    while objects or lists:
+        members += sum(map(len, objects))
+        values += sum(map(len, chain(objects, lists)))
         if values > MAX_JSON_VALUES or levels == 0:
             return None
-        objects = [one for one in level if type(one) is dict]
-        members += sum(map(len, objects))
-        lists = [one for one in level if type(one) is list]
         items = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, objects))]
         by_kind: dict[type, list[Any]] = {
             kind: [one for one in items if type(one) is kind] for kind in {*map(type, items)}
@@ -134,7 +133,7 @@ def _members(document: dict[str, Any], levels: int) -> int | None:
             return None
         if not all(map(math.isfinite, by_kind.get(float, ()))):
             return None
-        level = [one for kind in (dict, list) for one in by_kind.get(kind, ()) if one]
+        objects, lists = ([one for one in by_kind.get(kind, ()) if one] for kind in (dict, list))
         levels -= 1
     return members
 
